@@ -1,0 +1,107 @@
+import type { MailfoldEvent } from '../../../domain/catalogue.events';
+import type { Event, EventMetadata, Recorded } from '../../../domain/event';
+
+/** An event on its way into the log. The id makes a retry recognisable: uuidv5(commandId, index), or of the causation. */
+export interface EventToAppend<E extends Event = MailfoldEvent> {
+  readonly id: string;
+  readonly event: E;
+  readonly metadata: EventMetadata;
+}
+
+/** `no-stream`, or the exact revision the stream must be at. ANY does not exist here: a retry with it writes twice. */
+export type ExpectedRevision = number | 'no-stream';
+
+export interface AppendResult {
+  readonly revision: number;
+  /** Position of the append's last event. */
+  readonly position: bigint;
+}
+
+export interface StreamRead {
+  readonly events: Recorded<MailfoldEvent>[];
+  /** Revision of the last event read, or `no-stream`. */
+  readonly revision: ExpectedRevision;
+}
+
+/** An event whose type, version or bytes this build cannot read. Readers park it with the reason; nothing skips it. */
+export interface UndecodableEvent {
+  readonly undecodable: true;
+  readonly id: string;
+  readonly streamName: string;
+  readonly type: string;
+  readonly revision: number;
+  readonly position: bigint;
+  readonly reason: string;
+}
+
+export type LogEvent = Recorded<MailfoldEvent> | UndecodableEvent;
+
+export type LogMessage =
+  | { readonly kind: 'event'; readonly event: LogEvent }
+  /** Everything up to `position` was considered by the server; nothing of ours lies between the last event and it. */
+  | { readonly kind: 'checkpoint'; readonly position: bigint }
+  /** The reader has reached the end of the log and is live. */
+  | { readonly kind: 'caught-up' };
+
+export interface LogReadOptions {
+  /** Exclusive; `null` reads from the start. */
+  readonly after: { readonly position: bigint; readonly eventId: string } | null;
+  /** Whether the sealed chunks of raw MIME are wanted. Without them the server leaves them out. */
+  readonly withContent: boolean;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The one door to the log. Errors: {@link RevisionConflict} when the stream is elsewhere, {@link OutcomeUnknown} when
+ * nobody can say yet whether an append happened (retry with the same ids), {@link EventStoreUnavailable} otherwise.
+ */
+export interface EventStore {
+  /** Events of one stream in order, from `fromRevision` (default 0). A missing stream reads as empty. */
+  readStream(streamName: string, options?: { fromRevision?: number; maxCount?: number }): Promise<StreamRead>;
+  /** Atomic; resolves only when the events are durable. A repeat of the same ids at the same revision succeeds again. */
+  append(
+    streamName: string,
+    expected: ExpectedRevision,
+    events: readonly EventToAppend[],
+  ): Promise<AppendResult>;
+  /**
+   * The log from `after` on, then live, until aborted. Reconnects by itself. Throws {@link LogMismatch} when the event at
+   * `after` is not the one named there: another log, or a restored one (event-store.md §4.2).
+   */
+  subscribe(options: LogReadOptions): AsyncIterable<LogMessage>;
+  /** Position of the last event of ours, or `null` for an empty log. */
+  head(): Promise<bigint | null>;
+  close(): Promise<void>;
+}
+
+export class RevisionConflict extends Error {
+  constructor(
+    readonly streamName: string,
+    readonly expected: ExpectedRevision,
+    readonly actual: ExpectedRevision,
+  ) {
+    super(`${streamName} is at ${actual}, not at ${expected}`);
+    this.name = 'RevisionConflict';
+  }
+}
+
+export class OutcomeUnknown extends Error {
+  constructor(streamName: string, options?: ErrorOptions) {
+    super(`the event store did not say whether it appended to ${streamName}`, options);
+    this.name = 'OutcomeUnknown';
+  }
+}
+
+export class EventStoreUnavailable extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'EventStoreUnavailable';
+  }
+}
+
+export class LogMismatch extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'LogMismatch';
+  }
+}

@@ -1,0 +1,16 @@
+/** Fixed for ever: lanes, shards and generations are ranges of slots, and every row stores its own. */
+export const slotCount = 4096;
+
+/**
+ * The slot of an entity of a tenant, 0..4095: FNV-1a over the two ids, folded so that the low bits depend on all.
+ * Order is kept within a slot, so all events that feed one row must name the same entity.
+ */
+export function slotOf(tenantId: string, entityId: string): number {
+  let hash = 0x811c9dc5;
+  const text = `${tenantId}|${entityId}`;
+  for (let i = 0; i < text.length; i++) {
+    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193) >>> 0;
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b) >>> 0;
+  return (hash ^ (hash >>> 13)) & (slotCount - 1);
+}

@@ -1,0 +1,29 @@
+/** The categories of the log. A category is the text before the first `-`, so no name here may hold one. */
+export type Category =
+  'tenant' | 'user' | 'mailbox' | 'message' | 'content' | 'thread' | 'conversation' | 'command';
+
+/**
+ * `<category>-<tenantId>.<entityId>`, ids as 32 lower-case hex digits. One tenant is then a prefix, and so is one category,
+ * which is what a server-side filter can select by (architecture.md §3).
+ */
+export function streamName(category: Category, tenantId: string, entityId: string): string {
+  return `${category}-${hexOf(tenantId)}.${hexOf(entityId)}`;
+}
+
+/** The inverse of {@link streamName}; `null` for a stream that is not ours (system streams, other applications). */
+export function parseStreamName(
+  name: string,
+): { category: string; tenantId: string; entityId: string } | null {
+  const match = /^([a-z]+)-([0-9a-f]{32})\.([0-9a-f]{32})$/.exec(name);
+  const [, category, tenantId, entityId] = match ?? [];
+  if (category === undefined || tenantId === undefined || entityId === undefined) return null;
+  return { category, tenantId: uuidOf(tenantId), entityId: uuidOf(entityId) };
+}
+
+function hexOf(uuid: string): string {
+  return uuid.replaceAll('-', '').toLowerCase();
+}
+
+function uuidOf(hex: string): string {
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}

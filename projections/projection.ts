@@ -1,0 +1,98 @@
+import type { MailfoldEvent } from '../domain/catalogue.events';
+import type { Recorded } from '../domain/event';
+import { slotOf } from '../domain/slot';
+
+export type Tier = 'oltp' | 'content' | 'olap' | 'queue';
+
+/**
+ * How a value is held in memory: uuid, text, timestamptz (ISO-8601 UTC, milliseconds) and date (YYYY-MM-DD) as string,
+ * smallint, integer and bigint as number (below 2^53), bytea as Uint8Array, jsonb as plain data.
+ */
+export type ColumnType =
+  | 'uuid'
+  | 'text'
+  | 'smallint'
+  | 'integer'
+  | 'bigint'
+  | 'boolean'
+  | 'timestamptz'
+  | 'date'
+  | 'jsonb'
+  | 'bytea';
+
+/**
+ * A table as its folds see it: without `tenant_id`, `slot` and `log_position`, which every table has and the lane
+ * stamps, so that no projection can forget or forge them. The database's primary key is `tenant_id` and these columns.
+ */
+export interface Table<Row extends object> {
+  readonly name: string;
+  readonly primaryKey: readonly (keyof Row & string)[];
+  readonly columns: { readonly [Column in keyof Row]-?: ColumnType };
+  /** Rows of other tables that follow from a change of this one; in the same slot, applied in the same transaction. */
+  readonly derive?: (change: RowChange<Row>) => RowOperation[];
+}
+
+export interface RowChange<Row extends object> {
+  readonly tenantId: string;
+  readonly slot: number;
+  readonly before: Row | null;
+  readonly after: Row | null;
+}
+
+/**
+ * What one event does to one row: a pure function from the row as it was (`null`: not there) to the row as it is
+ * (`null`: gone). It must return a new object or the old one unchanged, never write into it.
+ * Lanes apply the operations of their own slots only, in log order, each exactly once.
+ */
+export interface RowOperation {
+  readonly table: Table<object>;
+  readonly tenantId: string;
+  readonly slot: number;
+  /** Values of the table's primary key, in its order. */
+  readonly key: readonly (string | number)[];
+  readonly fold: (row: object | null) => object | null;
+}
+
+/** The events a projection may see. Content is joined by the reader, because a fold does no I/O. */
+export type ProjectedEvent = Recorded<MailfoldEvent>;
+
+/**
+ * A read model: `(event) → row operations`, the same live, in a rebuild and in tests (architecture.md §5).
+ * To add one: one file like this, one migration, and its line in the tier's registry.
+ */
+export interface Projection<E = ProjectedEvent> {
+  readonly name: string;
+  readonly tables: readonly Table<never>[];
+  project(event: E): RowOperation[];
+}
+
+/** Where a row operation belongs: the entity decides the slot, and with it the lane and the shard. */
+export function rowOperation<Row extends object>(
+  table: Table<Row>,
+  owner: { readonly tenantId: string; readonly slotEntityId: string },
+  key: readonly (string | number)[],
+  fold: (row: Row | null) => Row | null,
+): RowOperation {
+  return rowOperationInSlot(
+    table,
+    { tenantId: owner.tenantId, slot: slotOf(owner.tenantId, owner.slotEntityId) },
+    key,
+    fold,
+  );
+}
+
+/** For {@link Table.derive}: the derived row lies in the slot of the row it follows from. */
+export function rowOperationInSlot<Row extends object>(
+  table: Table<Row>,
+  place: { readonly tenantId: string; readonly slot: number },
+  key: readonly (string | number)[],
+  fold: (row: Row | null) => Row | null,
+): RowOperation {
+  return {
+    table: table as unknown as Table<object>,
+    tenantId: place.tenantId,
+    slot: place.slot,
+    key,
+    fold: fold as (row: object | null) => object | null,
+  };
+}
