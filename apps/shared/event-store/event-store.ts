@@ -105,3 +105,23 @@ export class LogMismatch extends Error {
     this.name = 'LogMismatch';
   }
 }
+
+/** The events of one append exceed what the server takes at once (1 MiB unless set otherwise). */
+export class AppendTooLarge extends Error {
+  constructor(streamName: string, sizeMaxBytes: number) {
+    super(`an append to ${streamName} exceeds the ${sizeMaxBytes} bytes that the event store takes at once`);
+    this.name = 'AppendTooLarge';
+  }
+}
+
+/** A stream holds an event this build cannot read; nothing may be decided upon half a history. */
+export class UndecodableStream extends Error {
+  constructor(
+    readonly streamName: string,
+    readonly revision: number,
+    reason: string,
+  ) {
+    super(`${streamName} cannot be read at revision ${revision}: ${reason}`);
+    this.name = 'UndecodableStream';
+  }
+}

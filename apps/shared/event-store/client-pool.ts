@@ -1,0 +1,77 @@
+import { EventStoreDBClient } from '@eventstore/db-client';
+import { CallTimedOut, spoilsTheClient } from './client-errors';
+
+/** Reads in flight on one connection. A server allows 100 streams; the 101st waits without an error (event-store.md §4). */
+const concurrentReadsMax = 64;
+
+/**
+ * Holds the one client of this process and replaces it when it is spoilt. One, because the client keeps its pending
+ * appends in a module-wide map that several clients would reject for each other (event-store.md §2.3).
+ */
+export class ClientHolder {
+  private client: EventStoreDBClient | null = null;
+  private readsInFlight = 0;
+  private readonly waitingReads: (() => void)[] = [];
+  private closed = false;
+
+  constructor(private readonly url: string) {}
+
+  /** The current client; a new one after {@link discard}. */
+  current(): EventStoreDBClient {
+    if (this.closed) throw new Error('the event store client is closed');
+    this.client ??= EventStoreDBClient.connectionString(this.url);
+    return this.client;
+  }
+
+  /** Runs one call under our own time limit; a call that spoils the client makes the next one start with a new client. */
+  async call<T>(timeoutMs: number, run: (client: EventStoreDBClient) => Promise<T>): Promise<T> {
+    const client = this.current();
+    try {
+      return await withTimeLimit(timeoutMs, run(client));
+    } catch (error) {
+      if (spoilsTheClient(error)) this.discard(client);
+      throw error;
+    }
+  }
+
+  /** Like {@link call}, bounded in number, since each read is a stream of the connection. */
+  async read<T>(timeoutMs: number, run: (client: EventStoreDBClient) => Promise<T>): Promise<T> {
+    if (this.readsInFlight >= concurrentReadsMax)
+      await new Promise<void>((resolve) => this.waitingReads.push(resolve));
+    this.readsInFlight++;
+    try {
+      return await this.call(timeoutMs, run);
+    } finally {
+      this.readsInFlight--;
+      this.waitingReads.shift()?.();
+    }
+  }
+
+  discard(client: EventStoreDBClient): void {
+    if (this.client !== client) return;
+    this.client = null;
+    // It may hang on the very connection that is broken; nobody waits for it.
+    client.dispose().catch(() => undefined);
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    const client = this.client;
+    this.client = null;
+    if (client) await withTimeLimit(2_000, client.dispose()).catch(() => undefined);
+  }
+}
+
+async function withTimeLimit<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new CallTimedOut(timeoutMs)), timeoutMs);
+  });
+  // The loser of the race may still reject later, when nobody listens.
+  work.catch(() => undefined);
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,151 @@
+import { currentSchemaVersions, sealedFields, type MailfoldEvent } from '../../../domain/catalogue.events';
+import type { EventMetadata, Recorded } from '../../../domain/event';
+import { parseStreamName } from '../../../domain/stream-name';
+import type { KeyRing } from '../keys/key-ring';
+import { seal, sealJson, unseal, unsealJson, sealedKeyId } from '../keys/seal';
+import type { EventToAppend, LogEvent } from './event-store';
+import { upcast } from './upcasters';
+
+/** An event as the wire carries it. Content chunks are bytes, all else is JSON, so that a server's own tools can show it. */
+export interface StoredEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly data: Uint8Array | Record<string, unknown>;
+  readonly metadata: Record<string, unknown>;
+}
+
+export interface ReadEvent extends StoredEvent {
+  readonly streamName: string;
+  readonly revision: number;
+  readonly position: bigint;
+}
+
+type Fields = Record<string, unknown>;
+
+/**
+ * Turns domain events into stored ones and back: seals and unseals personal fields and content, upcasts old versions.
+ * A destroyed key is a normal outcome: the fields show their erased values, and a content chunk is empty.
+ */
+export interface EventCodec {
+  encode(streamName: string, event: EventToAppend): Promise<StoredEvent>;
+  /** Never throws for what is stored: what cannot be read comes back as undecodable, with the reason. */
+  decode(stored: ReadEvent): Promise<LogEvent>;
+}
+
+export function createEventCodec(keys: KeyRing): EventCodec {
+  return {
+    encode: (streamName, event) => encode(keys, streamName, event),
+    decode: (stored) => decode(keys, stored),
+  };
+}
+
+async function encode(
+  keys: KeyRing,
+  streamName: string,
+  { id, event, metadata }: EventToAppend,
+): Promise<StoredEvent> {
+  const stamped = { ...metadata, schemaVersion: currentSchemaVersions[event.type] };
+  const aad = sealingContext(metadata.tenantId, streamName, event.type, id);
+  if (event.type === 'MessageContentStored') {
+    const { keyId, key } = await keys.dataKey(metadata.tenantId);
+    return {
+      id,
+      type: event.type,
+      data: seal(key, keyId, event.data.bytes, aad),
+      metadata: { ...stamped, keyId, chunk: event.data.chunk },
+    };
+  }
+  const sealed = sealedNames(event.type);
+  if (sealed.length === 0) return { id, type: event.type, data: { ...event.data }, metadata: stamped };
+  const { keyId, key } = await keys.dataKey(metadata.tenantId);
+  const { open, personal } = split(event.data as Fields, sealed);
+  return {
+    id,
+    type: event.type,
+    data: { ...open, sealed: sealJson(key, keyId, personal, aad) },
+    metadata: { ...stamped, keyId },
+  };
+}
+
+async function decode(keys: KeyRing, stored: ReadEvent): Promise<LogEvent> {
+  const { id, type, streamName, revision, position } = stored;
+  try {
+    const owner = parseStreamName(streamName);
+    if (owner?.tenantId !== stored.metadata.tenantId)
+      return undecodable(stored, 'the metadata names another tenant than the stream');
+    const data =
+      type === 'MessageContentStored' ? await openChunk(keys, stored) : await openFields(keys, stored);
+    const upcasted = upcast(type, stored.metadata.schemaVersion, data);
+    if ('reason' in upcasted) return undecodable(stored, upcasted.reason);
+    const metadata = stored.metadata as unknown as EventMetadata;
+    return {
+      id,
+      type,
+      streamName,
+      revision,
+      position,
+      metadata,
+      data: upcasted.data,
+    } as unknown as Recorded<MailfoldEvent>;
+  } catch (error) {
+    if (!isStoredWrong(error)) throw error;
+    return undecodable(stored, error.message);
+  }
+}
+
+/** What is stored is wrong. A key store that is away is something else: it is waited for, and parks nothing. */
+class StoredWrong extends Error {}
+
+function isStoredWrong(error: unknown): error is Error {
+  return (
+    error instanceof StoredWrong ||
+    error instanceof SyntaxError ||
+    (error instanceof Error && error.name === 'SealBroken')
+  );
+}
+
+function undecodable({ id, streamName, type, revision, position }: ReadEvent, reason: string): LogEvent {
+  return { undecodable: true, id, streamName, type, revision, position, reason };
+}
+
+async function openChunk(keys: KeyRing, stored: ReadEvent): Promise<Fields> {
+  if (!(stored.data instanceof Uint8Array)) throw new StoredWrong('a content chunk must be bytes');
+  const key = await keys.keyById(sealedKeyId(stored.data));
+  const bytes = key === 'destroyed' ? new Uint8Array(0) : unseal(key, stored.data, contextOf(stored));
+  return { chunk: stored.metadata.chunk, bytes };
+}
+
+async function openFields(keys: KeyRing, stored: ReadEvent): Promise<Fields> {
+  if (stored.data instanceof Uint8Array) throw new StoredWrong(`the data of ${stored.type} must be JSON`);
+  const { sealed, ...open } = stored.data;
+  if (sealed === undefined) return open;
+  if (typeof sealed !== 'string') throw new StoredWrong('sealed fields must be base64');
+  const key = await keys.keyById(sealedKeyId(Buffer.from(sealed, 'base64')));
+  const personal =
+    key === 'destroyed' ? erasedFields(stored.type) : unsealJson(key, sealed, contextOf(stored));
+  return { ...open, ...(personal as Fields) };
+}
+
+function contextOf({ metadata, streamName, type, id }: ReadEvent): string {
+  return sealingContext(String(metadata.tenantId), streamName, type, id);
+}
+
+/** Bound into every seal, so that sealed bytes cannot be moved to another tenant, stream or event. */
+function sealingContext(tenantId: string, streamName: string, type: string, id: string): string {
+  return `${tenantId}|${streamName}|${type}|${id}`;
+}
+
+function erasedFields(type: string): Fields {
+  return (sealedFields as Record<string, Fields | undefined>)[type] ?? {};
+}
+
+function sealedNames(type: string): string[] {
+  return Object.keys(erasedFields(type));
+}
+
+function split(data: Fields, sealed: readonly string[]): { open: Fields; personal: Fields } {
+  const open: Fields = {};
+  const personal: Fields = {};
+  for (const [name, value] of Object.entries(data)) (sealed.includes(name) ? personal : open)[name] = value;
+  return { open, personal };
+}
