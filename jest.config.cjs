@@ -1,3 +1,13 @@
+// Packages that ship ES modules only. Node 20.19 can require them, Jest's own loader cannot: swc turns them into CommonJS.
+const esModulesOnly = [
+  'htmlparser2',
+  'domhandler',
+  'domutils',
+  'dom-serializer',
+  'domelementtype',
+  'entities',
+].join('|');
+
 /** Suffix says what a test needs: .spec nothing, .int.spec one real part, .e2e.spec the whole system as processes. */
 module.exports = {
   testEnvironment: 'node',
@@ -15,7 +25,12 @@ module.exports = {
         module: { type: 'commonjs' },
       },
     ],
+    [`/node_modules/(?:${esModulesOnly})/.+\\.js$`]: [
+      '@swc/jest',
+      { jsc: { target: 'es2022' }, module: { type: 'commonjs' } },
+    ],
   },
+  transformIgnorePatterns: [`/node_modules/(?!(?:${esModulesOnly})/)`],
   reporters: ['default', '<rootDir>/test/support/count-reporter.cjs'],
   testTimeout: 60_000,
   maxWorkers: 2,
