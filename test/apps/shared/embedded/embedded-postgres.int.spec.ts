@@ -1,0 +1,101 @@
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  startEmbeddedPostgres,
+  type EmbeddedPostgres,
+} from '../../../../apps/shared/embedded/embedded-postgres';
+import { isAlive } from '../../../../apps/shared/embedded/postmaster-file';
+import { queryAsSuperuser } from '../../../support/postgres';
+
+describe('the embedded PostgreSQL', () => {
+  let parent: string;
+  let server: EmbeddedPostgres | undefined;
+
+  beforeEach(() => {
+    parent = mkdtempSync(join(tmpdir(), 'mf-'));
+    if (process.getuid?.() === 0) chmodSync(parent, 0o711);
+  });
+  afterEach(async () => {
+    await server?.stop();
+    server = undefined;
+    rmSync(parent, { recursive: true, force: true });
+  });
+
+  const start = async (dataDir = parent): Promise<EmbeddedPostgres> =>
+    (server = await startEmbeddedPostgres({ dataDir, databases: ['events', 'oltp'] }));
+
+  it('keeps what was committed across a stop and a start', async () => {
+    const first = await start();
+    await queryAsSuperuser(first.url('events'), 'create table kept as select 42 as answer');
+    await first.stop();
+    expect(isAlive(first.pid)).toBe(false);
+    const second = await start();
+    expect(await queryAsSuperuser(second.url('events'), 'select answer from kept')).toEqual([{ answer: 42 }]);
+  });
+
+  it('is durable and opens no port', async () => {
+    const { url } = { url: (await start()).url('oltp') };
+    const settings = ['fsync', 'synchronous_commit', 'full_page_writes', 'listen_addresses', 'TimeZone'];
+    const rows = await queryAsSuperuser<{ name: string; setting: string }>(
+      url,
+      'select name, setting from pg_settings where name = any ($1)',
+      [settings],
+    );
+    expect(Object.fromEntries(rows.map(({ name, setting }) => [name, setting]))).toEqual({
+      fsync: 'on',
+      synchronous_commit: 'on',
+      full_page_writes: 'on',
+      listen_addresses: '',
+      TimeZone: 'UTC',
+    });
+  });
+
+  it('adopts a server that a killed process left running, and stops it', async () => {
+    const orphan = await start();
+    const adopter = await start();
+    expect(adopter.pid).toBe(orphan.pid);
+    expect(await queryAsSuperuser(adopter.url('oltp'), 'select 1 as one')).toEqual([{ one: 1 }]);
+    await adopter.stop();
+    expect(isAlive(orphan.pid)).toBe(false);
+  });
+
+  it('comes back after SIGKILL with all that was committed', async () => {
+    const crashed = await start();
+    await queryAsSuperuser(crashed.url('events'), 'create table kept as select 1 as row');
+    const pidBefore = crashed.pid;
+    const exited = new Promise<void>((done) => crashed.onExit(done));
+    process.kill(pidBefore, 'SIGKILL');
+    await exited;
+    await crashed.restart();
+    expect(crashed.pid).not.toBe(pidBefore);
+    expect(await queryAsSuperuser(crashed.url('events'), 'select row from kept')).toEqual([{ row: 1 }]);
+  });
+
+  it('works below a directory only its owner can enter, at any depth', async () => {
+    chmodSync(parent, 0o700);
+    const deep = join(parent, 'a-rather-long-directory-name'.repeat(3), 'another-one'.repeat(4));
+    mkdirSync(deep, { recursive: true });
+    const hidden = await start(deep);
+    expect(await queryAsSuperuser(hidden.url('oltp'), 'select 1 as one')).toEqual([{ one: 1 }]);
+    const [row] = await queryAsSuperuser<{ directory: string }>(
+      hidden.url('oltp'),
+      `select setting as directory from pg_settings where name = 'data_directory'`,
+    );
+    await hidden.stop();
+    if (row && !row.directory.startsWith(parent)) {
+      rmSync(join(row.directory, '..'), { recursive: true });
+    }
+  });
+
+  it('says why the server did not start', async () => {
+    const failing = startEmbeddedPostgres({
+      dataDir: parent,
+      databases: [],
+      settings: { wal_level: 'nonsense' },
+    });
+    await expect(failing).rejects.toThrow(/invalid value for parameter "wal_level"/);
+    expect(readFileSync(join(parent, 'log', 'postgres.log'), 'utf8')).toContain('nonsense');
+    expect(existsSync(join(parent, 'postgres', 'postmaster.pid'))).toBe(false);
+  });
+});
