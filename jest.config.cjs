@@ -6,6 +6,7 @@ const esModulesOnly = [
   'dom-serializer',
   'domelementtype',
   'entities',
+  'node-pg-migrate',
 ].join('|');
 
 /** Suffix says what a test needs: .spec nothing, .int.spec one real part, .e2e.spec the whole system as processes. */
