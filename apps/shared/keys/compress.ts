@@ -1,0 +1,52 @@
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+
+export type Compression = 'gzip' | 'none';
+
+export interface Compressed {
+  bytes: Uint8Array;
+  compression: Compression;
+}
+
+/** The bytes unpack to more than their reader is prepared to hold. */
+export class DecompressionTooLarge extends Error {
+  override readonly name = 'DecompressionTooLarge';
+}
+
+const gzipAsync = promisify(gzip);
+const gunzipAsync = promisify(gunzip);
+
+/** Gzips the bytes unless that makes them no smaller: attachments are mostly compressed already. */
+export async function compress(bytes: Uint8Array): Promise<Compressed> {
+  const zipped = await gzipAsync(bytes);
+  return zipped.length < bytes.length
+    ? { bytes: zipped, compression: 'gzip' }
+    : { bytes, compression: 'none' };
+}
+
+/**
+ * Undoes compress().
+ * @param bytesMax the most that may come out, whatever the input claims.
+ * @throws DecompressionTooLarge beyond `bytesMax`; the error of zlib when the bytes are no gzip.
+ */
+export async function decompress({ bytes, compression }: Compressed, bytesMax: number): Promise<Uint8Array> {
+  if (compression === 'none') return atMost(bytes, bytesMax);
+  try {
+    return await gunzipAsync(bytes, { maxOutputLength: bytesMax });
+  } catch (error) {
+    throw isTooLarge(error) ? tooLarge(bytesMax) : error;
+  }
+}
+
+function atMost(bytes: Uint8Array, bytesMax: number): Uint8Array {
+  if (bytes.length > bytesMax) throw tooLarge(bytesMax);
+  return bytes;
+}
+
+function isTooLarge(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+}
+
+function tooLarge(bytesMax: number): DecompressionTooLarge {
+  return new DecompressionTooLarge(`More than ${bytesMax} bytes after decompression`);
+}
