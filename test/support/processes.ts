@@ -7,7 +7,7 @@ export interface TestProcess {
   /** What it reported when it became ready. */
   readonly port: number | undefined;
   /** All it wrote so far, stdout and stderr in order of arrival. */
-  output(): string;
+  readonly output: () => string;
   /** Resolves with its exit code, or null after a signal. */
   readonly exited: Promise<number | null>;
   /** SIGTERM, then waits for its end; by SIGKILL after `timeoutMs`. Returns the exit code. */
@@ -25,7 +25,7 @@ export interface TestProcessOptions {
 interface Started {
   readonly child: ChildProcess;
   readonly exited: Promise<number | null>;
-  output(): string;
+  readonly output: () => string;
 }
 
 /**
