@@ -33,7 +33,7 @@ function textOfHtml(html: string): string {
     {
       allowedTags: [],
       allowedAttributes: {},
-      nonTextTags: ['script', 'style', 'textarea', 'option', 'noscript', 'title', 'head'],
+      nonTextTags: ['script', 'style', 'textarea', 'option', 'noscript', 'title'],
     },
   );
   return stripped.replace(/&(?:amp|lt|gt|quot);/g, (entity) => entities[entity] ?? entity);

@@ -1,4 +1,4 @@
-import { ParkReason } from './mail-caps';
+import type { ParkReason } from './mail-caps';
 
 /** A mail address as compared: the domain in lower case, the local part as written (RFC 5321 §2.4). */
 export interface MailAddress {

@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+import { MessageChannel, MessagePort } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import type { ParseTask } from './parse-mail.worker';
+import type { ParkReason } from './mail-caps';
+import type { MailParseResult } from './parsed-mail';
+
+export interface MailParserOptions {
+  /** Worker threads, each reading one mail at a time. */
+  threads: number;
+  /** For one mail, from when a thread takes it up. */
+  timeoutMs?: number;
+  /** Heap of one thread. Bytes lie outside of it: they are bounded by mailCaps.messageBytesMax. */
+  memoryLimitMb?: number;
+}
+
+export interface MailParser {
+  /** Never rejects for what a mail holds. Rejects once the parser is closed. */
+  parse(raw: Uint8Array): Promise<MailParseResult>;
+  /** Ends the threads; mails still being read are abandoned. */
+  close(): Promise<void>;
+}
+
+/**
+ * Reads mails in worker threads, so that no mail can block, exhaust or end the process: a thread that takes too long or
+ * too much memory is killed and replaced, and its mail comes back parked. Any caller's thread stays free meanwhile.
+ */
+export function createMailParser({
+  threads,
+  timeoutMs = 2_000,
+  memoryLimitMb = 256,
+}: MailParserOptions): MailParser {
+  const pool = new Piscina<ParseTask, MailParseResult>({
+    filename: workerFile,
+    minThreads: threads,
+    maxThreads: threads,
+    concurrentTasksPerWorker: 1,
+    resourceLimits: { maxOldGenerationSizeMb: memoryLimitMb },
+  });
+
+  let isClosed = false;
+
+  async function parse(raw: Uint8Array): Promise<MailParseResult> {
+    // The pool itself would start a new thread and keep the process alive.
+    if (isClosed) throw new Error('The mail parser is closed');
+    const killer = new AbortController();
+    const { port1: started, port2 } = new MessageChannel();
+    const stopWatch = abortAfterStart(killer, started, timeoutMs);
+    // A copy: a view into a larger buffer would carry all of that along, and the caller keeps its own bytes.
+    const bytes = new Uint8Array(raw);
+    try {
+      const task = { raw: bytes, started: port2 };
+      return await pool.run(task, { transferList: [bytes.buffer, port2], signal: killer.signal });
+    } catch (error) {
+      return parkedByKill(error, { isTimedOut: killer.signal.aborted, timeoutMs, memoryLimitMb });
+    } finally {
+      stopWatch();
+    }
+  }
+
+  async function close(): Promise<void> {
+    isClosed = true;
+    await pool.destroy();
+  }
+
+  return { parse, close };
+}
+
+// Worker threads load JavaScript only: under Jest, where this file is TypeScript, they take the built one.
+const workerFolder = __filename.endsWith('.ts')
+  ? join(__dirname, '../../../dist/apps/shared/mail')
+  : __dirname;
+const workerFile = join(workerFolder, 'parse-mail.worker.js');
+
+function abortAfterStart(killer: AbortController, started: MessagePort, timeoutMs: number): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  started.once('message', () => {
+    timer = setTimeout(() => killer.abort(), timeoutMs);
+  });
+  return () => {
+    clearTimeout(timer);
+    started.close();
+  };
+}
+
+interface KillLimits {
+  isTimedOut: boolean;
+  timeoutMs: number;
+  memoryLimitMb: number;
+}
+
+/** @throws the error itself when it does not come from a limit: the pool is closed, or broken. */
+function parkedByKill(error: unknown, { isTimedOut, timeoutMs, memoryLimitMb }: KillLimits): MailParseResult {
+  const parked = (reason: ParkReason, detail: string): MailParseResult => ({
+    outcome: 'parked',
+    reason,
+    detail,
+  });
+  if (isTimedOut) return parked('parse-timeout', `not read within ${timeoutMs} ms`);
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'ERR_WORKER_OUT_OF_MEMORY')
+    return parked('parse-memory', `not read within ${memoryLimitMb} MB of heap`);
+  throw error;
+}
