@@ -11,8 +11,8 @@ export interface ThreadMember {
   readonly ancestorNodeIds: readonly string[];
   readonly subjectNodeId: string | null;
   readonly isReplySubject: boolean;
-  /** ISO-8601; the date the sender gave, else the time of receipt. Orders siblings. */
-  readonly sentAt: string;
+  /** The date the sender gave, ISO-8601. Never the time of receipt: that depends on the order of delivery. */
+  readonly sentAt: string | null;
 }
 
 export type ThreadMemberAdded = Event<
@@ -20,7 +20,10 @@ export type ThreadMemberAdded = Event<
   { threadId: string; mailboxId: string; member: ThreadMember }
 >;
 
-/** This stream's members now count in another thread, and messages that find this one must follow. */
+/**
+ * This stream's members now count in another thread, and messages that find this one must follow. Always the last event
+ * of its stream, and always from the larger id to the smaller, so that no two writers can build a ring.
+ */
 export type ThreadsMerged = Event<'ThreadsMerged', { threadId: string; mailboxId: string; into: string }>;
 
 export type ThreadEvent = ThreadMemberAdded | ThreadsMerged;
