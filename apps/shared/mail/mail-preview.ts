@@ -1,4 +1,4 @@
-import sanitizeHtml from 'sanitize-html';
+import { sanitizeUnlessTooDeep } from './html-nesting';
 
 const previewLengthMax = 140;
 
@@ -28,13 +28,11 @@ function firstCharacters(text: string): string {
 }
 
 function textOfHtml(html: string): string {
-  const stripped = sanitizeHtml(
-    html.slice(0, htmlLengthMax).replace(/<(?:br|p|div|td|tr|li|h\d)\b/gi, ' $&'),
-    {
-      allowedTags: [],
-      allowedAttributes: {},
-      nonTextTags: ['script', 'style', 'textarea', 'option', 'noscript', 'title'],
-    },
-  );
-  return stripped.replace(/&(?:amp|lt|gt|quot);/g, (entity) => entities[entity] ?? entity);
+  const spaced = html.slice(0, htmlLengthMax).replace(/<(?:br|p|div|td|tr|li|h\d)\b/gi, ' $&');
+  const stripped = sanitizeUnlessTooDeep(spaced, {
+    allowedTags: [],
+    allowedAttributes: {},
+    nonTextTags: ['script', 'style', 'textarea', 'option', 'noscript', 'title'],
+  });
+  return (stripped ?? '').replace(/&(?:amp|lt|gt|quot);/g, (entity) => entities[entity] ?? entity);
 }
