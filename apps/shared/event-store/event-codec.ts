@@ -1,10 +1,10 @@
 import { currentSchemaVersions, sealedFields, type MailfoldEvent } from '../../../domain/catalogue.events';
 import type { EventMetadata, Recorded } from '../../../domain/event';
 import { parseStreamName } from '../../../domain/stream-name';
-import type { KeyRing } from '../keys/key-ring';
-import { seal, sealJson, unseal, unsealJson, sealedKeyId } from '../keys/seal';
+import { KeyUnknown, type KeyRing } from '../keys/key-ring';
+import { seal, SealBroken, sealedJsonKeyId, sealedKeyId, sealJson, unseal, unsealJson } from '../keys/seal';
 import type { EventToAppend, LogEvent } from './event-store';
-import { upcast } from './upcasters';
+import { unreadableReason, upcast } from './upcasters';
 
 /** An event as the wire carries it. Content chunks are bytes, all else is JSON, so that a server's own tools can show it. */
 export interface StoredEvent {
@@ -69,24 +69,17 @@ async function encode(
 
 async function decode(keys: KeyRing, stored: ReadEvent): Promise<LogEvent> {
   const { id, type, streamName, revision, position } = stored;
+  const unreadable = unreadableReason(type, stored.metadata.schemaVersion);
+  if (unreadable !== null) return undecodable(stored, unreadable);
+  if (parseStreamName(streamName)?.tenantId !== stored.metadata.tenantId) {
+    return undecodable(stored, 'the metadata names another tenant than the stream');
+  }
   try {
-    const owner = parseStreamName(streamName);
-    if (owner?.tenantId !== stored.metadata.tenantId)
-      return undecodable(stored, 'the metadata names another tenant than the stream');
-    const data =
+    const opened =
       type === 'MessageContentStored' ? await openChunk(keys, stored) : await openFields(keys, stored);
-    const upcasted = upcast(type, stored.metadata.schemaVersion, data);
-    if ('reason' in upcasted) return undecodable(stored, upcasted.reason);
     const metadata = stored.metadata as unknown as EventMetadata;
-    return {
-      id,
-      type,
-      streamName,
-      revision,
-      position,
-      metadata,
-      data: upcasted.data,
-    } as unknown as Recorded<MailfoldEvent>;
+    const data = upcast(type, metadata.schemaVersion, opened);
+    return { id, type, streamName, revision, position, metadata, data } as unknown as Recorded<MailfoldEvent>;
   } catch (error) {
     if (!isStoredWrong(error)) throw error;
     return undecodable(stored, error.message);
@@ -96,11 +89,13 @@ async function decode(keys: KeyRing, stored: ReadEvent): Promise<LogEvent> {
 /** What is stored is wrong. A key store that is away is something else: it is waited for, and parks nothing. */
 class StoredWrong extends Error {}
 
+/** A key that never existed here will not come back by waiting, unlike a key store that is down. */
 function isStoredWrong(error: unknown): error is Error {
   return (
     error instanceof StoredWrong ||
     error instanceof SyntaxError ||
-    (error instanceof Error && error.name === 'SealBroken')
+    error instanceof SealBroken ||
+    error instanceof KeyUnknown
   );
 }
 
@@ -120,7 +115,7 @@ async function openFields(keys: KeyRing, stored: ReadEvent): Promise<Fields> {
   const { sealed, ...open } = stored.data;
   if (sealed === undefined) return open;
   if (typeof sealed !== 'string') throw new StoredWrong('sealed fields must be base64');
-  const key = await keys.keyById(sealedKeyId(Buffer.from(sealed, 'base64')));
+  const key = await keys.keyById(sealedJsonKeyId(sealed));
   const personal =
     key === 'destroyed' ? erasedFields(stored.type) : unsealJson(key, sealed, contextOf(stored));
   return { ...open, ...(personal as Fields) };

@@ -10,24 +10,28 @@ export const upcasters: {
   readonly [Type in MailfoldEvent['type']]?: Readonly<Record<number, (data: StoredData) => StoredData>>;
 } = {};
 
-export type Upcast = { readonly data: StoredData } | { readonly reason: string };
-
-/** Brings stored data to the current version, or says why this build cannot. */
-export function upcast(type: string, version: unknown, data: StoredData): Upcast {
-  if (!isKnownType(type)) return { reason: `unknown event type ${type}` };
+/** Why this build cannot read an event of that type and version, or `null` when it can. */
+export function unreadableReason(type: string, version: unknown): string | null {
+  if (!isKnownType(type)) return `unknown event type ${type}`;
   const current = currentSchemaVersions[type];
-  if (!Number.isInteger(version) || (version as number) < 1 || (version as number) > current) {
-    return {
-      reason: `unknown version ${JSON.stringify(version)} of ${type}; this build knows 1 to ${current}`,
-    };
-  }
+  if (isVersion(version, current)) return null;
+  return `unknown version ${JSON.stringify(version)} of ${type}; this build knows 1 to ${current}`;
+}
+
+/** Brings readable data (see {@link unreadableReason}) to the current version, step by step. */
+export function upcast(type: string, version: number, data: StoredData): StoredData {
+  if (!isKnownType(type)) return data;
   let upcasted = data;
-  for (let from = version as number; from < current; from++) {
+  for (let from = version; from < currentSchemaVersions[type]; from++) {
     const step = upcasters[type]?.[from];
-    if (!step) return { reason: `no upcaster of ${type} from version ${from}` };
+    if (!step) throw new Error(`no upcaster of ${type} from version ${from}`);
     upcasted = step(upcasted);
   }
-  return { data: upcasted };
+  return upcasted;
+}
+
+function isVersion(version: unknown, current: number): version is number {
+  return Number.isInteger(version) && (version as number) >= 1 && (version as number) <= current;
 }
 
 function isKnownType(type: string): type is MailfoldEvent['type'] {
