@@ -1,13 +1,14 @@
-import { chown, chmod, lstat, mkdir, mkdtemp, readlink, stat, symlink } from 'node:fs/promises';
+import { chown, chmod, lstat, mkdir, mkdtemp, readlink, rm, stat, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { PostgresBinaries } from './postgres-binaries';
 
 type Account = PostgresBinaries['account'];
 
 /** sun_path holds 108 bytes with its NUL; PostgreSQL appends `/.s.PGSQL.5432`. */
-const socketPathMaxBytes = 107;
+export const socketPathMaxBytes = 107;
 const socketFileName = '.s.PGSQL.5432';
+const temporaryPrefix = 'mailfold-run-';
 
 /**
  * Where the cluster lies: `<dataDir>/postgres`. Where root runs the server as `nobody` and `dataDir` is below a directory
@@ -34,9 +35,14 @@ export async function socketDirectory(dataDir: string, account: Account): Promis
   const usual = join(dataDir, 'run');
   const fits = Buffer.byteLength(join(usual, socketFileName)) <= socketPathMaxBytes;
   const reachable = account === undefined || (await reachableByAll(dataDir));
-  const folder = fits && reachable ? usual : await mkdtemp(join(shortTemporaryDirectory(), 'mailfold-run-'));
+  const folder = fits && reachable ? usual : await mkdtemp(join(shortTemporaryDirectory(), temporaryPrefix));
   await ownDirectory(folder, account);
   return folder;
+}
+
+/** An adopted server may listen anywhere, so only what bears our name is removed. */
+export async function removeTemporarySocketDirectory(folder: string): Promise<void> {
+  if (basename(folder).startsWith(temporaryPrefix)) await rm(folder, { recursive: true, force: true });
 }
 
 /** Makes `folder` (and parents) and gives it to the server's user alone. */

@@ -4,7 +4,13 @@ import { mkdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, escapeIdentifier } from 'pg';
-import { clusterDirectory, exists, ownDirectory, socketDirectory } from './directories';
+import {
+  clusterDirectory,
+  exists,
+  ownDirectory,
+  removeTemporarySocketDirectory,
+  socketDirectory,
+} from './directories';
 import { EmbeddedPostgresError, locatePostgres, type PostgresBinaries } from './postgres-binaries';
 import { isAlive, runningPostmaster, type Postmaster } from './postmaster-file';
 
@@ -103,20 +109,20 @@ export class EmbeddedPostgres {
     }
   }
 
-  /** Fast shutdown: open transactions are rolled back, everything committed is on disk. By force after 8 s. */
-  async stop(): Promise<void> {
+  /** Fast shutdown: open transactions are rolled back, everything committed is on disk. By force after `timeoutMs`. */
+  async stop(timeoutMs = fastShutdownTimeoutMs): Promise<void> {
     this.stopping = true;
-    for (const [signal, timeoutMs] of [
-      ['SIGINT', fastShutdownTimeoutMs],
-      ['SIGQUIT', 1_000],
-      ['SIGKILL', 1_000],
+    for (const [signal, boundMs] of [
+      ['SIGINT', timeoutMs],
+      ['SIGQUIT', 500],
+      ['SIGKILL', 500],
     ] as const) {
       if (!isAlive(this.postmasterPid)) break;
       signalIfAlive(this.postmasterPid, signal);
-      await until(() => !isAlive(this.postmasterPid), Date.now() + timeoutMs);
+      await until(() => !isAlive(this.postmasterPid), Date.now() + boundMs);
     }
-    if (this.socketDir !== join(this.dataDir, 'run'))
-      await rm(this.socketDir, { recursive: true, force: true });
+    await removeTemporarySocketDirectory(this.socketDir);
+    this.socketDir = '';
   }
 
   /** False when the orphan went away while we watched: it was shutting down. */
@@ -136,7 +142,8 @@ export class EmbeddedPostgres {
 
   /** Null when the server answers, else what it said before it ended. */
   private async launch(deadline: number): Promise<string | null> {
-    this.socketDir = await socketDirectory(this.dataDir, this.binaries.account);
+    // After a crash the same one again: others hold the URL.
+    if (this.socketDir === '') this.socketDir = await socketDirectory(this.dataDir, this.binaries.account);
     // Of a server that is gone; its number may meanwhile belong to a process PostgreSQL would wait for.
     await unlink(join(this.cluster, 'postmaster.pid')).catch(() => undefined);
     const logPath = join(this.dataDir, 'log', 'postgres.log');

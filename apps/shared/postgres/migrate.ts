@@ -8,7 +8,8 @@ import { untilAvailable } from './retry';
 type PlainKind = 'control' | 'keys' | 'event-store';
 /** Migrated once per generation, into its own schema, each beginning with `migrations/generation`. */
 type TierKind = 'oltp' | 'content' | 'olap' | 'queue';
-export type MigrationKind = PlainKind | TierKind;
+/** `generation` alone: what all tiers have in common. */
+export type MigrationKind = PlainKind | TierKind | 'generation';
 
 /**
  * Brings `schema` (default `public`) of the database at `url` up to date with `migrations/<kind>/*.sql`: all of the pending
@@ -38,6 +39,7 @@ function foldersOf(kind: MigrationKind): string[] {
     case 'control':
     case 'keys':
     case 'event-store':
+    case 'generation':
       return [kind];
     case 'oltp':
     case 'content':

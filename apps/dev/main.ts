@@ -1,0 +1,66 @@
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { writeDevEnvironment } from '../shared/config/dev-environment';
+import { createDemoTenant } from './demo-tenant';
+import { renderScreen } from './screen';
+import { storeDemoTenant } from './secrets';
+import { startSystem, type System } from './system';
+
+const write = (line: string): void => void process.stdout.write(`${line}\n`);
+
+/** Aborts on Ctrl-C, SIGTERM, or when the parent that watches over us is gone. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const event of ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect'] as const) {
+    process.on(event, () => controller.abort());
+  }
+  return controller.signal;
+}
+
+async function run(dataDir: string): Promise<void> {
+  const signal = stopSignal();
+  // A terminal that was closed must not keep us from stopping in order.
+  process.stdout.on('error', () => undefined);
+  let system: System;
+  try {
+    system = await startSystem({ dataDir, report: write, signal });
+  } catch (error) {
+    if (signal.aborted) return write('stopped.');
+    throw error;
+  }
+  try {
+    if (!signal.aborted) await showScreen(system, dataDir);
+    // The event loop stays alive through the children; this waits for the wish to stop.
+    if (!signal.aborted) await new Promise<void>((done) => signal.addEventListener('abort', () => done()));
+    write('stopping ...');
+  } finally {
+    await system.stop();
+  }
+  write('stopped.');
+}
+
+async function showScreen(system: System, dataDir: string): Promise<void> {
+  const known = system.secrets.demo;
+  const demo = known ?? (await createDemoTenant(system.urls.commandApi, system.secrets.adminKey));
+  if (known === undefined) storeDemoTenant(dataDir, demo);
+  writeDevEnvironment(dataDir, { ...system.environment, MAILFOLD_API_KEY: demo.apiKey });
+  write(renderScreen(system, demo, dataDir));
+  process.send?.({ type: 'ready', urls: system.urls, pids: system.pids() });
+}
+
+async function main(): Promise<void> {
+  const program = new Command('mailfold-dev').description('Runs a whole Mailfold on this machine.');
+  program
+    .command('start')
+    .description('start everything and keep it running until Ctrl-C')
+    .action(() => run(resolve(process.env['DATA_DIR'] || '.mailfold')));
+  await program.parseAsync();
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,205 @@
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { removeDevEnvironment, writeDevEnvironment } from '../shared/config/dev-environment';
+import { lockDataDirectory } from './data-directory-lock';
+import { keepPostgresRunning, openDatabases, prepareDatabases } from './databases';
+import { choosePort } from './ports';
+import { openCacheServer } from './redis';
+import { loadSecrets, type Secrets } from './secrets';
+import { Supervisor } from './supervisor';
+
+const host = '127.0.0.1';
+/** With PostgreSQL's own share these add up to less than 10 s. */
+const appStopTimeoutMs = 3_500;
+const nodeStopTimeoutMs = 2_000;
+const postgresStopTimeoutMs = 2_500;
+
+export interface SystemOptions {
+  /** Keeps everything: log, read models, secrets, log files. */
+  readonly dataDir: string;
+  /**
+   * Variables as documented in .env.example. EVENT_STORE_NODE_PORT, COMMAND_API_PORT and QUERY_API_PORT may be `0` for any
+   * free port; without them the usual ones are taken, or the next free ones.
+   */
+  readonly env?: NodeJS.ProcessEnv;
+  /** What happens, in lines for people. */
+  readonly report?: (line: string) => void;
+  /** Gives the start up; what was started is stopped again. */
+  readonly signal?: AbortSignal;
+}
+
+export interface System {
+  readonly urls: { readonly commandApi: string; readonly queryApi: string; readonly eventStore: string };
+  /** What `npx mailfold` and other tools need to reach this system. Holds secrets. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly secrets: Secrets;
+  readonly cacheDescription: string;
+  /** By name, `postgres` and `redis` included, of those running at this moment. */
+  pids(): Record<string, number>;
+  /** Stops everything in order, within 10 s. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Brings up a whole Mailfold on embedded parts, or on those the environment names, and keeps it running.
+ * Throws DataDirectoryInUse, ConfigError, EmbeddedPostgresError, or what kept a process from starting; nothing runs then.
+ */
+export async function startSystem(options: SystemOptions): Promise<System> {
+  const closers: (() => unknown)[] = [];
+  const stop = once(async () => {
+    for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close();
+  });
+  try {
+    return { ...(await start(options, (close) => closers.push(close))), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(
+  options: SystemOptions,
+  onStop: (close: () => unknown) => void,
+): Promise<Omit<System, 'stop'>> {
+  const { env = process.env, report = () => undefined, signal } = options;
+  const dataDir = resolve(options.dataDir);
+  await mkdir(dataDir, { recursive: true });
+  onStop(lockDataDirectory(dataDir));
+  const secrets = loadSecrets(dataDir, env);
+
+  report('PostgreSQL ...');
+  const databases = await openDatabases(dataDir, env);
+  const { embedded } = databases;
+  if (embedded) {
+    onStop(() => embedded.stop(postgresStopTimeoutMs));
+    keepPostgresRunning(embedded, report);
+  }
+  const cache = await openCacheServer(dataDir, env, report);
+  onStop(() => cache.stop());
+  signal?.throwIfAborted();
+  report('migrations ...');
+  await prepareDatabases(databases.urls);
+  signal?.throwIfAborted();
+
+  const shared = {
+    ...databases.urls,
+    DATA_DIR: dataDir,
+    ...(cache.url === undefined ? {} : { REDIS_URL: cache.url }),
+  };
+  const supervisor = new Supervisor(join(dataDir, 'log'), report);
+  onStop(() => supervisor.stop());
+  const urls = await abortable(startProcesses(supervisor, { env, shared, secrets, report }), signal);
+  const environment = {
+    ...shared,
+    EVENTSTORE_URL: urls.eventStore,
+    COMMAND_API_URL: urls.commandApi,
+    QUERY_API_URL: urls.queryApi,
+    MAILFOLD_ADMIN_KEY: secrets.adminKey,
+    MAILFOLD_ROOT_KEY: secrets.rootKey,
+  };
+  writeDevEnvironment(dataDir, environment);
+  onStop(() => removeDevEnvironment(dataDir));
+  return {
+    urls,
+    environment,
+    secrets,
+    cacheDescription: cache.description,
+    pids: () => ({
+      ...supervisor.pids(),
+      ...(embedded ? { postgres: embedded.pid } : {}),
+      ...(cache.pid() === null ? {} : { redis: cache.pid() ?? 0 }),
+    }),
+  };
+}
+
+interface Surroundings {
+  readonly env: NodeJS.ProcessEnv;
+  readonly shared: Readonly<Record<string, string>>;
+  readonly secrets: Secrets;
+  readonly report: (line: string) => void;
+}
+
+async function startProcesses(supervisor: Supervisor, surroundings: Surroundings): Promise<System['urls']> {
+  const { env, report } = surroundings;
+  const portOf = async (variable: string, usual: number): Promise<string> => {
+    const { port, moved } = await choosePort(variable, usual, env, host);
+    if (moved) report(`port ${usual} is taken, so ${variable}=${port}`);
+    return String(port);
+  };
+  const eventStore = env['EVENTSTORE_URL'] || (await startNode(supervisor, surroundings, portOf));
+
+  report('command API, query API, projector, reactor ...');
+  const { adminKey, rootKey } = surroundings.secrets;
+  const log = { EVENTSTORE_URL: eventStore, MAILFOLD_ROOT_KEY: rootKey };
+  const ports = await supervisor.start(
+    [
+      app('command-api', 'COMMAND_API_PORT', surroundings, {
+        ...log,
+        MAILFOLD_ADMIN_KEY: adminKey,
+        COMMAND_API_PORT: await portOf('COMMAND_API_PORT', 4001),
+      }),
+      app('query-api', 'QUERY_API_PORT', surroundings, {
+        QUERY_API_PORT: await portOf('QUERY_API_PORT', 4002),
+      }),
+      app('projector', 'PROJECTOR_PORT', surroundings, log),
+      app('reactor', 'REACTOR_PORT', surroundings, log),
+    ],
+    { stopTimeoutMs: appStopTimeoutMs },
+  );
+  return {
+    eventStore,
+    commandApi: `http://${host}:${ports['command-api']}`,
+    queryApi: `http://${host}:${ports['query-api']}`,
+  };
+}
+
+/** The event-store node of our own, where no EventStoreDB is given. Resolves to its URL. */
+async function startNode(
+  supervisor: Supervisor,
+  surroundings: Surroundings,
+  portOf: (variable: string, usual: number) => Promise<string>,
+): Promise<string> {
+  surroundings.report('event store ...');
+  const port = await portOf('EVENT_STORE_NODE_PORT', 2113);
+  const node = app('event-store-node', 'EVENT_STORE_NODE_PORT', surroundings, {
+    EVENT_STORE_NODE_PORT: port,
+  });
+  const ports = await supervisor.start([node], { stopTimeoutMs: nodeStopTimeoutMs });
+  return `esdb://${host}:${ports['event-store-node']}?tls=false`;
+}
+
+function app(
+  name: string,
+  portVariable: string,
+  { env, shared }: Surroundings,
+  own: Readonly<Record<string, string>>,
+): { name: string; file: string; portVariable: string; env: Record<string, string> } {
+  // The keys go only to whom they are given by name below.
+  const inherited = Object.entries(env).filter(([key]) => !key.startsWith('MAILFOLD_'));
+  const defined = inherited.filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return {
+    name,
+    file: join(__dirname, '..', name, 'main.js'),
+    portVariable,
+    env: { ...Object.fromEntries(defined), ...shared, ...own },
+  };
+}
+
+function once(action: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => (running ??= action());
+}
+
+async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  const listening = new AbortController();
+  const aborted = new Promise<never>((_, reject) => {
+    const abort = (): void => reject(new Error('Stopped while starting'));
+    signal.addEventListener('abort', abort, { signal: listening.signal });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    listening.abort();
+  }
+}
