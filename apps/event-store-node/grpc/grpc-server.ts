@@ -1,0 +1,103 @@
+import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Logger } from '../../shared/process/log';
+import { GrpcCall } from './grpc-call';
+import { GrpcError, grpcCode, unavailableError } from './grpc-status';
+
+/** Handles one call to its end. What it throws becomes the status; it ends the call itself otherwise. */
+export type GrpcHandler = (call: GrpcCall) => Promise<void> | void;
+/** By path: `/package.Service/Method`. */
+export type GrpcHandlers = Readonly<Record<string, GrpcHandler>>;
+
+const concurrentStreamsMax = 100;
+const streamWindowBytes = 1024 * 1024;
+const connectionWindowBytes = 4 * 1024 * 1024;
+
+/** A gRPC server without TLS (h2c) for a fixed set of methods, on node:http2 alone. */
+export class GrpcServer {
+  private readonly server: Http2Server;
+  private readonly sessions = new Set<ServerHttp2Session>();
+  private readonly calls = new Set<GrpcCall>();
+  private stopping = false;
+
+  constructor(
+    private readonly handlers: GrpcHandlers,
+    private readonly log: Logger,
+  ) {
+    this.server = createServer({
+      settings: { maxConcurrentStreams: concurrentStreamsMax, initialWindowSize: streamWindowBytes },
+    });
+    this.server.on('connection', (socket: Socket) => socket.setNoDelay(true));
+    this.server.on('session', (session) => this.adopt(session));
+    this.server.on('stream', (stream, headers) => this.accept(stream, headers));
+    this.server.on('sessionError', (error) => this.log.debug({ err: error }, 'connection failed'));
+  }
+
+  /** Resolves to the port. */
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen(port, host, () => resolve((this.server.address() as AddressInfo).port));
+    });
+  }
+
+  /** Refuses new calls and connections; those under way go on until {@link close}. */
+  stopAccepting(): void {
+    this.stopping = true;
+    this.server.close();
+  }
+
+  /** Ends every open call with UNAVAILABLE and closes the connections. */
+  async close(): Promise<void> {
+    for (const call of this.calls) call.fail(unavailableError());
+    await Promise.all([...this.sessions].map(closeSession));
+  }
+
+  private adopt(session: ServerHttp2Session): void {
+    this.sessions.add(session);
+    session.on('close', () => this.sessions.delete(session));
+    session.setLocalWindowSize(connectionWindowBytes);
+  }
+
+  private accept(stream: ServerHttp2Stream, headers: Record<string, unknown>): void {
+    const path = String(headers[':path']);
+    const handler = this.handlers[path];
+    const call = new GrpcCall(stream, headers as never);
+    this.calls.add(call);
+    call.signal.addEventListener('abort', () => this.calls.delete(call));
+    if (this.stopping) return call.fail(unavailableError());
+    if (handler === undefined) return this.refuse(call, stream, path);
+    void this.run(handler, call, path);
+  }
+
+  private async run(handler: GrpcHandler, call: GrpcCall, path: string): Promise<void> {
+    try {
+      await handler(call);
+    } catch (error) {
+      if (!(error instanceof GrpcError) && !call.signal.aborted)
+        this.log.warn({ err: error, method: path }, 'call failed');
+      call.fail(error);
+    }
+  }
+
+  /** As a real node: an unknown method of a known service is UNIMPLEMENTED, an unknown service a bare 404. */
+  private refuse(call: GrpcCall, stream: ServerHttp2Stream, path: string): void {
+    const service = path.slice(0, path.lastIndexOf('/') + 1);
+    if (Object.keys(this.handlers).some((known) => known.startsWith(service)))
+      return call.fail(new GrpcError(grpcCode.unimplemented, 'Method is unimplemented.'));
+    stream.respond({ ':status': 404 }, { endStream: true });
+  }
+}
+
+const sessionCloseMs = 500;
+
+function closeSession(session: ServerHttp2Session): Promise<void> {
+  return new Promise((resolve) => {
+    const giveUp = setTimeout(() => session.destroy(), sessionCloseMs);
+    session.once('close', () => {
+      clearTimeout(giveUp);
+      resolve();
+    });
+    session.close();
+  });
+}

@@ -1,0 +1,117 @@
+/** What a writer believes about the stream. */
+export type ExpectedRevision =
+  | { readonly kind: 'any' }
+  | { readonly kind: 'noStream' }
+  | { readonly kind: 'streamExists' }
+  | { readonly kind: 'exact'; readonly revision: number };
+
+export interface EventIdentity {
+  readonly id: string;
+  readonly position: number;
+}
+
+/** What the rules need to know of a stream. Revisions count from 0; `last` is -1 before the first event. */
+export interface StreamView {
+  readonly last: number;
+  readonly tombstoned: boolean;
+  readonly softDeleted: boolean;
+  readonly hasMetadata: boolean;
+  /** `undefined` where nothing is stored, or too long ago for the caller to have loaded it. */
+  eventAt(revision: number): EventIdentity | undefined;
+  /** Last revision that carries this id, among the recent ones. */
+  revisionOf(id: string): number | undefined;
+}
+
+export type AppendDecision =
+  | { readonly kind: 'write' }
+  | { readonly kind: 'alreadyWritten'; readonly revision: number; readonly position: number | undefined }
+  | { readonly kind: 'wrongExpectedVersion' }
+  | { readonly kind: 'streamDeleted' };
+
+const write: AppendDecision = { kind: 'write' };
+const wrongExpectedVersion: AppendDecision = { kind: 'wrongExpectedVersion' };
+const streamDeleted: AppendDecision = { kind: 'streamDeleted' };
+
+/**
+ * The revision check of event-store.md §4, in its order. `ids` are those of the proposed events; content is never compared.
+ * Known ids in another order are a wrong expected version here, where a real node never answers.
+ */
+export function decideAppend(
+  stream: StreamView,
+  expected: ExpectedRevision,
+  ids: readonly string[],
+): AppendDecision {
+  if (stream.tombstoned) return streamDeleted;
+  switch (expected.kind) {
+    case 'any':
+      return stream.softDeleted ? write : unlessKnown(stream, ids);
+    case 'streamExists':
+      if (stream.softDeleted) return streamDeleted;
+      if (stream.last < 0 && !stream.hasMetadata) return wrongExpectedVersion;
+      return unlessKnown(stream, ids);
+    case 'noStream':
+      return stream.softDeleted ? recreate(stream, ids) : after(stream, -1, ids);
+    case 'exact':
+      if (stream.softDeleted && expected.revision !== stream.last) return wrongExpectedVersion;
+      return after(stream, expected.revision, ids);
+  }
+}
+
+/** A delete compares like an append, but has no ids that could make it a repetition; a stream of nothing cannot be deleted. */
+export function decideDelete(stream: StreamView, expected: ExpectedRevision): AppendDecision {
+  if (stream.tombstoned) return streamDeleted;
+  if (stream.last < 0 && !stream.hasMetadata) return wrongExpectedVersion;
+  return matchesCurrent(stream, expected) ? write : wrongExpectedVersion;
+}
+
+/** Unlike a soft delete, a tombstone may close a stream that never was. */
+export function decideTombstone(stream: StreamView, expected: ExpectedRevision): AppendDecision {
+  if (stream.tombstoned) return streamDeleted;
+  return matchesCurrent(stream, expected) ? write : wrongExpectedVersion;
+}
+
+function matchesCurrent(stream: StreamView, expected: ExpectedRevision): boolean {
+  switch (expected.kind) {
+    case 'any':
+      return true;
+    case 'streamExists':
+      return stream.last >= 0 || stream.hasMetadata;
+    case 'noStream':
+      return stream.last < 0;
+    case 'exact':
+      return expected.revision === stream.last;
+  }
+}
+
+function after(stream: StreamView, revision: number, ids: readonly string[]): AppendDecision {
+  if (revision === stream.last) return write;
+  if (revision > stream.last || ids.length === 0) return wrongExpectedVersion;
+  return repetition(stream, revision + 1, ids) ?? wrongExpectedVersion;
+}
+
+function unlessKnown(stream: StreamView, ids: readonly string[]): AppendDecision {
+  const first = ids[0];
+  const revision = first === undefined ? undefined : stream.revisionOf(first);
+  if (revision === undefined) return write;
+  return repetition(stream, revision, ids) ?? wrongExpectedVersion;
+}
+
+function recreate(stream: StreamView, ids: readonly string[]): AppendDecision {
+  if (ids.length === 0) return write;
+  const repeated = repetition(stream, 0, ids);
+  return repeated === undefined ? write : { ...repeated, position: undefined };
+}
+
+function repetition(
+  stream: StreamView,
+  from: number,
+  ids: readonly string[],
+): Extract<AppendDecision, { kind: 'alreadyWritten' }> | undefined {
+  let last: EventIdentity | undefined;
+  for (const [index, id] of ids.entries()) {
+    last = stream.eventAt(from + index);
+    if (last?.id !== id) return undefined;
+  }
+  if (last === undefined) return undefined;
+  return { kind: 'alreadyWritten', revision: from + ids.length - 1, position: last.position };
+}

@@ -1,0 +1,84 @@
+import { lastPositionOf, type LogRow } from './log-row';
+
+const tailBytesMax = 16 * 1024 * 1024;
+
+/**
+ * What is committed: the durable position, the rows at the end of the log kept in memory for live subscribers, and the
+ * wake-up call when it grows. Readers hold nothing here, so a slow one costs nothing.
+ */
+export class DurableLog {
+  private tail: LogRow[] = [];
+  private tailBytes = 0;
+  private readonly wakeUps = new Set<() => void>();
+
+  constructor(private durablePosition: number) {}
+
+  get position(): number {
+    return this.durablePosition;
+  }
+
+  /** Adds committed rows, in their order. */
+  advance(rows: readonly LogRow[]): void {
+    for (const row of rows) {
+      this.tail.push(row);
+      this.tailBytes += row.frames.length;
+      this.durablePosition = lastPositionOf(row);
+    }
+    this.shrink();
+    this.wake();
+  }
+
+  /** After a reconnect: another node may have written meanwhile, so the rows in memory may no longer be the end. */
+  resetTo(position: number): void {
+    this.tail = [];
+    this.tailBytes = 0;
+    this.durablePosition = position;
+    this.wake();
+  }
+
+  /** Rows holding events at or after `position`; `undefined` when memory does not reach back that far. */
+  recentRows(position: number): readonly LogRow[] | undefined {
+    const oldest = this.tail[0];
+    if (position > this.durablePosition) return [];
+    if (oldest === undefined || position < oldest.position) return undefined;
+    let low = 0;
+    let high = this.tail.length;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      const row = this.tail[middle];
+      if (row !== undefined && row.position <= position) low = middle;
+      else high = middle;
+    }
+    return this.tail.slice(low, low + 512);
+  }
+
+  /** Resolves when the durable position has passed `position`, or when `signal` is aborted. */
+  async waitBeyond(position: number, signal: AbortSignal): Promise<void> {
+    while (this.durablePosition <= position && !signal.aborted) await this.nextAdvance(signal);
+  }
+
+  private nextAdvance(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wakeUp = (): void => {
+        this.wakeUps.delete(wakeUp);
+        signal.removeEventListener('abort', wakeUp);
+        resolve();
+      };
+      this.wakeUps.add(wakeUp);
+      signal.addEventListener('abort', wakeUp);
+    });
+  }
+
+  private wake(): void {
+    for (const wakeUp of [...this.wakeUps]) wakeUp();
+  }
+
+  private shrink(): void {
+    let dropped = 0;
+    while (this.tailBytes > tailBytesMax && dropped < this.tail.length - 1) {
+      this.tailBytes -= this.tail[dropped]?.frames.length ?? 0;
+      dropped += 1;
+    }
+    if (dropped > 0) this.tail = this.tail.slice(dropped);
+  }
+}

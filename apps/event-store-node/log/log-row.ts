@@ -1,0 +1,17 @@
+/** Positions below are never used, so that "the start" and position 0 mean the same (event-store.md §4, Positions). */
+export const firstPosition = 1_024;
+
+/** One append as stored: `count` events with consecutive revisions and positions, encoded end to end in `frames`. */
+export interface LogRow {
+  readonly position: number;
+  readonly streamName: string;
+  readonly revision: number;
+  /** 0 for an append without events, which takes a position but shows nothing. */
+  readonly count: number;
+  readonly frames: Buffer;
+}
+
+/** Position of the row's last event, or of the row itself when it has none. */
+export function lastPositionOf(row: LogRow): number {
+  return row.position + Math.max(row.count, 1) - 1;
+}

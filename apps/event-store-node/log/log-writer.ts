@@ -1,0 +1,147 @@
+import type { Logger } from '../../shared/process/log';
+import { insertRows } from '../storage/log-queries';
+import type { WriterSession } from '../storage/writer-session';
+import type { DurableLog } from './durable-log';
+import { LogOperation, type LogOperationRequest, type OperationOutcome } from './log-operation';
+import { GroupPlan } from './plan-group';
+import type { StreamStates } from './stream-states';
+import type { WriterConnection } from './writer-connection';
+
+const groupBytesMax = 8 * 1024 * 1024;
+const groupOperationsMax = 1_000;
+const waitingBytesMax = 64 * 1024 * 1024;
+const deadlineSweepMs = 20;
+/** The longest an append may take, as on a real node (event-store.md §4, BatchAppend). */
+export const writeTimeoutMs = 2_000;
+
+/**
+ * The single writer. While one group commits, the next collects; nothing is answered before its group is durable, not even
+ * a refusal, because it may rest on an append of the same group.
+ */
+export class LogWriter {
+  private waiting: LogOperation[] = [];
+  private inFlight: readonly LogOperation[] = [];
+  private waitingBytes = 0;
+  private pumping: Promise<void> | undefined;
+  private stopping = false;
+  private readonly sweep = setInterval(() => this.answerExpired(), deadlineSweepMs);
+
+  constructor(
+    private readonly connection: WriterConnection,
+    private readonly states: StreamStates,
+    private readonly durable: DurableLog,
+    private readonly log: Logger,
+  ) {}
+
+  /** `answer` is called exactly once, at the latest soon after the deadline. */
+  submit(request: LogOperationRequest, answer: (outcome: OperationOutcome) => void): void {
+    const operation = new LogOperation(
+      { ...request, deadlineAtMs: Math.min(request.deadlineAtMs, Date.now() + writeTimeoutMs) },
+      answer,
+    );
+    if (this.stopping) return operation.settle({ kind: 'unavailable' });
+    if (request.deadlineAtMs <= Date.now()) return operation.settle({ kind: 'timeout' });
+    this.waiting.push(operation);
+    this.waitingBytes += operation.byteCount;
+    this.pumping ??= this.pump();
+  }
+
+  execute(request: LogOperationRequest): Promise<OperationOutcome> {
+    return new Promise((resolve) => this.submit(request, resolve));
+  }
+
+  /** A client that is told to wait sends on when this turns false again. */
+  get isFull(): boolean {
+    return this.waitingBytes > waitingBytesMax;
+  }
+
+  /** Answers everything submitted so far, then takes no more. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await this.pumping;
+    clearInterval(this.sweep);
+  }
+
+  private async pump(): Promise<void> {
+    // Lets every request of this turn of the event loop into the first group.
+    await new Promise(setImmediate);
+    while (this.waiting.length > 0) {
+      const session = await this.connection.ready();
+      if (session === undefined) this.fail(this.waiting.splice(0), { kind: 'unavailable' });
+      else await this.writeGroup(session);
+    }
+    this.waitingBytes = 0;
+    this.pumping = undefined;
+  }
+
+  private async writeGroup(session: WriterSession): Promise<void> {
+    const group = this.takeGroup();
+    this.inFlight = group;
+    let plan: GroupPlan | undefined;
+    try {
+      const loaded = await this.states.load(session.client, group);
+      plan = new GroupPlan(loaded, this.durable.position + 1, Date.now());
+      for (const operation of group) plan.add(operation);
+      if (plan.rows.length > 0) await insertRows(session.client, plan.rows);
+      this.states.keep(loaded.states);
+      this.publish(plan);
+    } catch (error) {
+      await this.recover(session, group, plan, error);
+    } finally {
+      this.inFlight = [];
+    }
+  }
+
+  private publish(plan: GroupPlan): void {
+    if (plan.rows.length > 0) this.durable.advance(plan.rows);
+    for (const { operation, outcome } of plan.outcomes) operation.settle(outcome);
+  }
+
+  /** After any failure nothing in memory is believed: the log says whether the group is in it. */
+  private async recover(
+    session: WriterSession,
+    group: readonly LogOperation[],
+    plan: GroupPlan | undefined,
+    error: unknown,
+  ): Promise<void> {
+    this.log.warn({ err: error }, 'a group of appends failed');
+    this.states.clear();
+    const verdict = await this.connection.replace(session, error, plan?.rows[0]);
+    if (verdict === 'committed' && plan !== undefined) {
+      // The new session has read the durable position already.
+      for (const { operation, outcome } of plan.outcomes) operation.settle(outcome);
+    } else if (verdict === 'retry') {
+      this.waiting.unshift(...group.filter((operation) => !operation.isAnswered));
+    } else this.fail(group, { kind: 'unavailable' });
+  }
+
+  private takeGroup(): LogOperation[] {
+    const group: LogOperation[] = [];
+    let byteCount = 0;
+    let taken = 0;
+    for (const operation of this.waiting) {
+      if (
+        group.length >= groupOperationsMax ||
+        (byteCount > 0 && byteCount + operation.byteCount > groupBytesMax)
+      )
+        break;
+      taken += 1;
+      byteCount += operation.byteCount;
+      if (!operation.isAnswered) group.push(operation);
+    }
+    this.waiting = this.waiting.slice(taken);
+    this.waitingBytes -= byteCount;
+    return group;
+  }
+
+  private answerExpired(): void {
+    const nowMs = Date.now();
+    for (const operations of [this.waiting, this.inFlight])
+      for (const operation of operations)
+        if (operation.request.deadlineAtMs <= nowMs) operation.settle({ kind: 'timeout' });
+  }
+
+  private fail(operations: readonly LogOperation[], outcome: OperationOutcome): void {
+    for (const operation of operations) operation.settle(outcome);
+  }
+}

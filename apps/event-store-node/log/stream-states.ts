@@ -1,0 +1,147 @@
+import type { Client } from 'pg';
+import { LRUCache } from 'lru-cache';
+import { decodeEventFrame, eventData, splitFrames } from '../wire/event-frames';
+import { lastRows, streamRowsBackward, streamRowsForward } from '../storage/log-queries';
+import { uint63Max } from '../wire/protobuf-reader';
+import type { EventIdentity } from './append-rules';
+import type { LogOperation } from './log-operation';
+import type { LogRow } from './log-row';
+import type { GroupStates } from './plan-group';
+import { baseStreamOf, metastreamOf } from './stream-names';
+import { StreamState } from './stream-state';
+
+/** Remembered events over all streams: about 100 bytes each. */
+const weightMax = 500_000;
+/** How far back a retry without an exact revision is recognised in a stream whose state was not in memory. */
+const identitiesLoaded = 100;
+
+/** States of recently written streams. Anything not in it is read from the log, once per group. */
+export class StreamStates {
+  private readonly cache = new LRUCache<string, StreamState>({
+    maxSize: weightMax,
+    sizeCalculation: (state) => state.weight,
+  });
+
+  /** Forget everything: what is cached includes rows that may not have been committed. */
+  clear(): void {
+    this.cache.clear();
+  }
+
+  async load(client: Client, operations: readonly LogOperation[]): Promise<GroupStates> {
+    const states = await this.loadStates(client, operations);
+    const older = new Map<LogOperation, ReadonlyMap<number, EventIdentity>>();
+    for (const operation of operations) {
+      const state = states.get(baseStreamOf(operation.request.streamName));
+      if (state === undefined || operation.request.kind !== 'append') continue;
+      await loadRecentIdentities(client, operation, state);
+      const identities = await loadOlderIdentities(client, operation, state);
+      if (identities !== undefined) older.set(operation, identities);
+    }
+    return { states, older };
+  }
+
+  /** Puts the states of a committed group back, with their new weights. */
+  keep(states: ReadonlyMap<string, StreamState>): void {
+    for (const [name, state] of states) {
+      state.trim();
+      this.cache.set(name, state);
+    }
+  }
+
+  private async loadStates(
+    client: Client,
+    operations: readonly LogOperation[],
+  ): Promise<Map<string, StreamState>> {
+    const states = new Map<string, StreamState>();
+    const unknown = new Set<string>();
+    for (const { request } of operations) {
+      const name = baseStreamOf(request.streamName);
+      const cached = this.cache.get(name);
+      if (cached === undefined) unknown.add(name);
+      else states.set(name, cached);
+    }
+    if (unknown.size === 0) return states;
+    const names = [...unknown].flatMap((name) => [name, metastreamOf(name)]);
+    const found = groupByStream(await lastRows(client, names));
+    for (const name of unknown) states.set(name, stateFrom(name, found));
+    return states;
+  }
+}
+
+function groupByStream(rows: readonly LogRow[]): Map<string, LogRow[]> {
+  const groups = new Map<string, LogRow[]>();
+  for (const row of rows) groups.set(row.streamName, [...(groups.get(row.streamName) ?? []), row]);
+  return groups;
+}
+
+function stateFrom(name: string, found: ReadonlyMap<string, readonly LogRow[]>): StreamState {
+  const rows = found.get(name) ?? [];
+  const metadataRow = found.get(metastreamOf(name))?.at(-1);
+  const state = new StreamState(
+    name,
+    lastRevision(rows.findLast((row) => row.revision < uint63Max)),
+    lastRevision(metadataRow),
+  );
+  state.events.tombstoned = rows.some((row) => row.revision >= uint63Max);
+  const frame = metadataRow === undefined ? undefined : splitFrames(metadataRow.frames).at(-1);
+  if (frame !== undefined) state.setMetadata(eventData(frame));
+  return state;
+}
+
+function lastRevision(row: LogRow | undefined): number {
+  return row === undefined ? -1 : row.revision + row.count - 1;
+}
+
+async function loadRecentIdentities(
+  client: Client,
+  { request }: LogOperation,
+  state: StreamState,
+): Promise<void> {
+  const window = state.windowOf(request.streamName);
+  const asks = request.expected.kind === 'any' || request.expected.kind === 'streamExists';
+  if (!asks || window.from === 0 || window.size >= identitiesLoaded) return;
+  const below = window.from - 1;
+  const from = Math.max(0, window.last - identitiesLoaded + 1);
+  const rows = await streamRowsBackward(client, request.streamName, below, identitiesLoaded);
+  const identities = identitiesOf(rows.reverse());
+  const recent = [...identities].filter(([revision]) => revision >= from && revision <= below);
+  window.extendBack(recent.map(([, identity]) => identity));
+}
+
+/** Ids a repetition with an old exact revision must be compared with, where they lie below the window. */
+async function loadOlderIdentities(
+  client: Client,
+  { request }: LogOperation,
+  state: StreamState,
+): Promise<ReadonlyMap<number, EventIdentity> | undefined> {
+  const window = state.windowOf(request.streamName);
+  const from = firstComparedRevision(request.expected);
+  if (from === undefined || from > window.last || from >= window.from || request.events.length === 0)
+    return undefined;
+  const rows = await streamRowsForward(client, request.streamName, from, request.events.length);
+  return identitiesOf(rows);
+}
+
+function firstComparedRevision(expected: LogOperation['request']['expected']): number | undefined {
+  switch (expected.kind) {
+    case 'noStream':
+      return 0;
+    case 'exact':
+      return expected.revision + 1;
+    case 'any':
+    case 'streamExists':
+      return undefined;
+  }
+}
+
+function identitiesOf(rows: readonly LogRow[]): Map<number, EventIdentity> {
+  const identities = new Map<number, EventIdentity>();
+  for (const row of rows) {
+    for (const [index, frame] of splitFrames(row.frames).entries())
+      identities.set(row.revision + index, {
+        id: decodeEventFrame(frame).id,
+        position: row.position + index,
+      });
+  }
+  return identities;
+}

@@ -1,0 +1,162 @@
+import { GrpcError, grpcCode, unavailableError } from '../grpc/grpc-status';
+import type { GrpcCall } from '../grpc/grpc-call';
+import { writeTimeoutMs, type LogWriter } from '../log/log-writer';
+import {
+  BadRequest,
+  checkStreamName,
+  readAppendTarget,
+  readBatchAppendPart,
+  readProposedEvent,
+  type AppendTarget,
+  type BatchAppendPart,
+} from '../wire/append-messages';
+import type { ProposedEvent } from '../wire/event-frames';
+import { WireError } from '../wire/protobuf-reader';
+import type { WireUuid } from '../wire/uuid';
+import { isUuid } from '../wire/uuid';
+import { appendBytesMax, appendSize } from './append-size';
+import { batchError, batchReply, batchTimeout } from './batch-append-replies';
+
+interface OpenAppend {
+  readonly target: AppendTarget;
+  readonly events: ProposedEvent[];
+  byteCount: number;
+  readonly expiry: NodeJS.Timeout;
+}
+
+/** Streams/BatchAppend: many appends over one call, each answered once under its correlation id, in any order. */
+export function batchAppendHandler(writer: LogWriter) {
+  return (call: GrpcCall): void => {
+    const batch = new BatchAppendCall(call, writer);
+    call.listen(
+      (body) => batch.receive(body),
+      () => batch.halfClose(),
+    );
+  };
+}
+
+class BatchAppendCall {
+  /** Appends whose last part has not come yet, by correlation id. */
+  private readonly open = new Map<string, OpenAppend>();
+  private unanswered = 0;
+  private halfClosed = false;
+  private paused = false;
+
+  constructor(
+    private readonly call: GrpcCall,
+    private readonly writer: LogWriter,
+  ) {
+    call.signal.addEventListener('abort', () => {
+      for (const { expiry } of this.open.values()) clearTimeout(expiry);
+    });
+  }
+
+  receive(body: Buffer): void {
+    const part = readBatchAppendPart(body);
+    if (!isUuid(part.correlationId.text))
+      throw new GrpcError(grpcCode.invalidArgument, 'The correlation id is not a UUID.');
+    try {
+      this.take(part);
+    } catch (error) {
+      if (!(error instanceof BadRequest || error instanceof WireError)) throw error;
+      this.refuse(part, error.message);
+    }
+  }
+
+  /** The client sends no more; it still gets every answer, which a real node may drop. */
+  halfClose(): void {
+    this.halfClosed = true;
+    this.endIfDone();
+  }
+
+  private take(part: BatchAppendPart): void {
+    const key = part.correlationId.text;
+    const append = this.open.get(key) ?? this.begin(part);
+    if (append === undefined) return;
+    const events = part.proposed.map(readProposedEvent);
+    append.events.push(...events);
+    append.byteCount += appendSize(events);
+    if (append.byteCount > appendBytesMax) {
+      this.close(key, append);
+      return this.reply(
+        batchError.maximumAppendSizeExceeded(part.correlationId, append.target, appendBytesMax),
+      );
+    }
+    if (!part.isFinal) return;
+    this.close(key, append);
+    this.submit(part.correlationId, append);
+  }
+
+  /** Parts of an append that was answered already, or never began, are ignored. */
+  private begin(part: BatchAppendPart): OpenAppend | undefined {
+    if (part.options === undefined) return undefined;
+    const nowMs = Date.now();
+    const target = readAppendTarget(part.options, nowMs);
+    const key = part.correlationId.text;
+    const deadlineAtMs = Math.min(target.deadlineAtMs ?? Infinity, nowMs + writeTimeoutMs);
+    const append: OpenAppend = {
+      target: { ...target, deadlineAtMs },
+      events: [],
+      byteCount: 0,
+      expiry: setTimeout(() => this.expire(part.correlationId), Math.max(0, deadlineAtMs - nowMs)),
+    };
+    this.unanswered += 1;
+    this.open.set(key, append);
+    checkStreamName(target.streamName);
+    if (target.expected === undefined) throw new BadRequest('No expected stream position was given.');
+    return append;
+  }
+
+  private submit(correlationId: WireUuid, { target, events }: OpenAppend): void {
+    const { streamName, expected } = target;
+    if (expected === undefined) throw new BadRequest('No expected stream position was given.');
+    this.writer.submit(
+      { kind: 'append', streamName, expected, events, deadlineAtMs: target.deadlineAtMs ?? Infinity },
+      (outcome) => {
+        // No per-append answer says "try again elsewhere", so the whole call does.
+        if (outcome.kind === 'unavailable') return this.call.fail(unavailableError());
+        this.reply(batchReply(correlationId, target, outcome));
+      },
+    );
+    this.respectCapacity();
+  }
+
+  private expire(correlationId: WireUuid): void {
+    const append = this.open.get(correlationId.text);
+    if (append === undefined) return;
+    this.close(correlationId.text, append);
+    this.reply(batchTimeout(correlationId, append.target));
+  }
+
+  private refuse(part: BatchAppendPart, reason: string): void {
+    const append = this.open.get(part.correlationId.text);
+    if (append === undefined) return;
+    this.close(part.correlationId.text, append);
+    this.reply(batchError.badRequest(part.correlationId, append.target, reason));
+  }
+
+  private close(key: string, append: OpenAppend): void {
+    clearTimeout(append.expiry);
+    this.open.delete(key);
+  }
+
+  private reply(frame: Buffer): void {
+    this.unanswered -= 1;
+    this.call.push(frame);
+    if (this.paused && !this.writer.isFull) {
+      this.paused = false;
+      this.call.resume();
+    }
+    this.endIfDone();
+  }
+
+  private respectCapacity(): void {
+    if (this.paused || !this.writer.isFull) return;
+    this.paused = true;
+    this.call.pause();
+  }
+
+  private endIfDone(): void {
+    if (this.halfClosed && this.unanswered === 0) this.call.end();
+  }
+}

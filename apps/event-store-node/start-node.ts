@@ -1,0 +1,70 @@
+import type { Logger } from '../shared/process/log';
+import { GrpcServer, type GrpcHandlers } from './grpc/grpc-server';
+import { LogWriter } from './log/log-writer';
+import { StreamStates } from './log/stream-states';
+import { WriterConnection } from './log/writer-connection';
+import { appendHandler } from './rpc/append';
+import { batchAppendHandler } from './rpc/batch-append';
+import { deleteHandler } from './rpc/delete';
+import { readGossip } from './rpc/gossip';
+import { readHandler } from './rpc/read';
+import { getSupportedMethods } from './rpc/server-features';
+import { LogReader } from './storage/log-reader';
+
+export interface NodeOptions {
+  readonly databaseUrl: string;
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly log: Logger;
+  /** Aborted when the process is told to stop, so that a node waiting for the lock stops too. */
+  readonly signal: AbortSignal;
+  /** Another node writes to the database: this one must not go on. */
+  readonly onFenced: () => void;
+}
+
+export interface RunningNode {
+  readonly port: number;
+  /** Takes no new calls, answers the pending appends, ends the rest with UNAVAILABLE. */
+  stop(): Promise<void>;
+}
+
+/** Resolves once the node is the one writer of its database and listens. */
+export async function startNode({
+  databaseUrl,
+  host,
+  port,
+  log,
+  signal,
+  onFenced,
+}: NodeOptions): Promise<RunningNode> {
+  const states = new StreamStates();
+  const connection = await WriterConnection.open(databaseUrl, log, states, onFenced, signal);
+  const reader = new LogReader(databaseUrl, connection.durable, log);
+  const writer = new LogWriter(connection, states, connection.durable, log);
+  const server = new GrpcServer(handlers(writer, reader), log);
+  const listeningPort = await server.listen(host, port);
+  return {
+    port: listeningPort,
+    stop: async () => {
+      server.stopAccepting();
+      await writer.stop();
+      await server.close();
+      await connection.close();
+      await reader.close();
+    },
+  };
+}
+
+function handlers(writer: LogWriter, reader: LogReader): GrpcHandlers {
+  const streams = '/event_store.client.streams.Streams';
+  return {
+    '/event_store.client.server_features.ServerFeatures/GetSupportedMethods': getSupportedMethods,
+    '/event_store.client.gossip.Gossip/Read': readGossip,
+    [`${streams}/Append`]: appendHandler(writer),
+    [`${streams}/BatchAppend`]: batchAppendHandler(writer),
+    [`${streams}/Read`]: readHandler(reader),
+    [`${streams}/Delete`]: deleteHandler(writer, 'delete'),
+    [`${streams}/Tombstone`]: deleteHandler(writer, 'tombstone'),
+  };
+}

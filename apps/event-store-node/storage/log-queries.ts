@@ -1,0 +1,153 @@
+import type { ClientBase, Pool, QueryConfig } from 'pg';
+import { uint63Max } from '../wire/protobuf-reader';
+import type { LogRow } from '../log/log-row';
+
+type Queryable = ClientBase | Pool;
+interface StoredRow {
+  pos: string;
+  stream: string;
+  rev: string;
+  n: number;
+  frames: Buffer | null;
+}
+
+const revisionMaxText = '9223372036854775807';
+const columns = 'pos, stream, rev, n, frames';
+
+/** A 64-bit column's text. Values only the tombstone has become {@link uint63Max} in either direction. */
+function revisionText(revision: number): string {
+  return revision >= uint63Max ? revisionMaxText : String(revision);
+}
+
+function toLogRow(row: StoredRow): LogRow {
+  return {
+    position: Number(row.pos),
+    streamName: row.stream,
+    revision: Number(row.rev),
+    count: row.n,
+    frames: row.frames ?? Buffer.alloc(0),
+  };
+}
+
+async function rows(db: Queryable, query: QueryConfig): Promise<LogRow[]> {
+  return (await db.query<StoredRow>(query)).rows.map(toLogRow);
+}
+
+/** Rows that hold events at or after `position`, oldest first. */
+export function rowsForward(db: Queryable, position: number, rowsMax: number): Promise<LogRow[]> {
+  return rows(db, {
+    name: 'rows-forward',
+    text: `select ${columns} from appends
+           where pos >= coalesce((select max(pos) from appends where pos <= $1), $1) order by pos limit $2`,
+    values: [revisionText(position), rowsMax],
+  });
+}
+
+/** Rows that begin before `position`, newest first. */
+export function rowsBackward(db: Queryable, position: number, rowsMax: number): Promise<LogRow[]> {
+  return rows(db, {
+    name: 'rows-backward',
+    text: `select ${columns} from appends where pos < $1 order by pos desc limit $2`,
+    values: [revisionText(position), rowsMax],
+  });
+}
+
+/** Rows of a stream that hold events at or after `revision`, oldest first. */
+export function streamRowsForward(
+  db: Queryable,
+  streamName: string,
+  revision: number,
+  rowsMax: number,
+): Promise<LogRow[]> {
+  return rows(db, {
+    name: 'stream-rows-forward',
+    text: `select ${columns} from appends where stream = $1 and n > 0 and rev >= coalesce(
+             (select max(rev) from appends where stream = $1 and n > 0 and rev <= $2), $2) order by rev limit $3`,
+    values: [streamName, revisionText(revision), rowsMax],
+  });
+}
+
+/** Rows of a stream that begin at or before `revision`, newest first. */
+export function streamRowsBackward(
+  db: Queryable,
+  streamName: string,
+  revision: number,
+  rowsMax: number,
+): Promise<LogRow[]> {
+  return rows(db, {
+    name: 'stream-rows-backward',
+    text: `select ${columns} from appends where stream = $1 and n > 0 and rev <= $2 order by rev desc limit $3`,
+    values: [streamName, revisionText(revision), rowsMax],
+  });
+}
+
+/**
+ * The last row of each stream, and the last below its tombstone if it has one. Frames are loaded of metastreams only:
+ * their last event is the metadata. Streams without events are absent.
+ */
+export function lastRows(db: Queryable, streamNames: readonly string[]): Promise<LogRow[]> {
+  return rows(db, {
+    name: 'last-rows',
+    text: `select h.pos, s.name as stream, h.rev, h.n, case when s.name like '$$%' then h.frames end as frames
+           from unnest($1::text[]) as s(name)
+           cross join lateral (select pos, rev, n, frames from appends
+                               where stream = s.name and n > 0 order by rev desc limit 2) as h
+           order by h.rev`,
+    values: [streamNames],
+  });
+}
+
+export async function rowAt(db: Queryable, position: number): Promise<LogRow | undefined> {
+  const found = await rows(db, {
+    name: 'row-at',
+    text: `select ${columns} from appends where pos = $1`,
+    values: [position],
+  });
+  return found[0];
+}
+
+/** The end of the log; `undefined` while it is empty. */
+export async function lastRow(db: Queryable): Promise<LogRow | undefined> {
+  const found = await rows(db, {
+    name: 'last-row',
+    text: `select pos, stream, rev, n, null::bytea as frames from appends order by pos desc limit 1`,
+    values: [],
+  });
+  return found[0];
+}
+
+/** One statement, so that one round trip both writes and commits: all rows or none. */
+export async function insertRows(db: Queryable, group: readonly LogRow[]): Promise<void> {
+  const [only] = group;
+  if (only !== undefined && group.length === 1) {
+    await db.query({
+      name: 'insert-row',
+      text: `insert into appends (${columns}) values ($1, $2, $3, $4, $5)`,
+      values: [only.position, only.streamName, revisionText(only.revision), only.count, only.frames],
+    });
+    return;
+  }
+  // All frames in one binary parameter: an array of bytea would be sent as text, at twice the size.
+  const ends: number[] = [];
+  group.reduce((end, row, index) => (ends[index] = end + row.frames.length), 0);
+  await db.query({
+    name: 'insert-rows',
+    text: `insert into appends (${columns})
+           select g.pos, g.stream, g.rev, g.n, substring($7::bytea from g.start for g.size)
+           from unnest($1::bigint[], $2::text[], $3::bigint[], $4::int[], $5::int[], $6::int[])
+             as g(pos, stream, rev, n, start, size)`,
+    values: [
+      arrayLiteral(group.map((row) => row.position)),
+      group.map((row) => row.streamName),
+      arrayLiteral(group.map((row) => revisionText(row.revision))),
+      arrayLiteral(group.map((row) => row.count)),
+      arrayLiteral(group.map((row, index) => (ends[index] ?? 0) - row.frames.length + 1)),
+      arrayLiteral(group.map((row) => row.frames.length)),
+      Buffer.concat(group.map((row) => row.frames)),
+    ],
+  });
+}
+
+function arrayLiteral(numbers: readonly (number | string)[]): string {
+  return `{${numbers.join(',')}}`;
+}

@@ -1,0 +1,124 @@
+import { Pool } from 'pg';
+import type { Logger } from '../../shared/process/log';
+import { unavailableError } from '../grpc/grpc-status';
+import type { DurableLog } from '../log/durable-log';
+import { lastPositionOf, type LogRow } from '../log/log-row';
+import { isSoftDeleted, noMetadata, parseStreamMetadata, type StreamMetadata } from '../log/stream-metadata';
+import { isMetastream, metastreamOf, baseStreamOf } from '../log/stream-names';
+import { eventData, splitFrames } from '../wire/event-frames';
+import { uint63Max } from '../wire/protobuf-reader';
+import { lastRows, rowsBackward, rowsForward, streamRowsBackward, streamRowsForward } from './log-queries';
+
+const connectionsMax = 4;
+const pageBytes = 4 * 1024 * 1024;
+const pageRowsFirst = 64;
+const pageRowsMax = 1_000;
+
+/** What reads need to know of a stream, as committed. */
+export interface StreamInfo {
+  readonly last: number;
+  readonly tombstoned: boolean;
+  readonly softDeleted: boolean;
+  readonly metadata: StreamMetadata;
+}
+
+/**
+ * Pages of the committed log, from memory where it reaches back far enough. Rejects with UNAVAILABLE when PostgreSQL does not
+ * answer: readers come back by themselves.
+ */
+export class LogReader {
+  private readonly pool: Pool;
+
+  constructor(
+    databaseUrl: string,
+    readonly durable: DurableLog,
+    private readonly log: Logger,
+  ) {
+    this.pool = new Pool({
+      connectionString: databaseUrl,
+      max: connectionsMax,
+      connectionTimeoutMillis: 5_000,
+    });
+    this.pool.on('error', (error) => this.log.debug({ err: error }, 'an idle reading connection broke'));
+  }
+
+  async close(): Promise<void> {
+    await this.pool.end();
+  }
+
+  /** Rows that hold events at or after `position`, without those that end before it. */
+  async forward(position: number, page: PageSize): Promise<readonly LogRow[]> {
+    const recent = this.durable.recentRows(position);
+    const rows = recent ?? (await this.query(() => rowsForward(this.pool, position, page.rows)));
+    page.learn(rows);
+    return rows.filter((row) => lastPositionOf(row) >= position);
+  }
+
+  async backward(before: number, page: PageSize): Promise<readonly LogRow[]> {
+    const rows = await this.query(() => rowsBackward(this.pool, before, page.rows));
+    page.learn(rows);
+    return rows;
+  }
+
+  async streamForward(streamName: string, revision: number, page: PageSize): Promise<readonly LogRow[]> {
+    const rows = await this.query(() => streamRowsForward(this.pool, streamName, revision, page.rows));
+    page.learn(rows);
+    return rows.filter((row) => row.revision + row.count - 1 >= revision);
+  }
+
+  async streamBackward(streamName: string, revision: number, page: PageSize): Promise<readonly LogRow[]> {
+    const rows = await this.query(() => streamRowsBackward(this.pool, streamName, revision, page.rows));
+    page.learn(rows);
+    return rows;
+  }
+
+  async streamInfo(streamName: string): Promise<StreamInfo> {
+    const base = baseStreamOf(streamName);
+    const rows = await this.query(() => lastRows(this.pool, [base, metastreamOf(base)]));
+    const ofBase = rows.filter((row) => row.streamName === base);
+    const tombstoned = ofBase.some((row) => row.revision >= uint63Max);
+    const metadataRow = rows.findLast((row) => row.streamName === metastreamOf(base));
+    if (isMetastream(streamName))
+      return {
+        last: lastRevision(metadataRow),
+        tombstoned,
+        softDeleted: false,
+        metadata: { ...noMetadata, maxCount: 1 },
+      };
+    const frame = metadataRow === undefined ? undefined : splitFrames(metadataRow.frames).at(-1);
+    const metadata = frame === undefined ? noMetadata : parseStreamMetadata(eventData(frame));
+    const last = lastRevision(ofBase.findLast((row) => row.revision < uint63Max));
+    return { last, tombstoned, softDeleted: isSoftDeleted(metadata), metadata };
+  }
+
+  private async query<Result>(run: () => Promise<Result>): Promise<Result> {
+    try {
+      return await run();
+    } catch (error) {
+      this.log.warn({ err: error }, 'a read failed');
+      throw unavailableError();
+    }
+  }
+}
+
+function lastRevision(row: LogRow | undefined): number {
+  return row === undefined ? -1 : row.revision + row.count - 1;
+}
+
+/** How many rows to ask for, so that a page stays near 4 MiB whatever the size of the appends. One per reader. */
+export class PageSize {
+  rows: number;
+
+  /** `eventsMax`: no more rows than events are wanted. */
+  constructor(private readonly eventsMax = pageRowsMax) {
+    this.rows = Math.max(2, Math.min(pageRowsFirst, eventsMax));
+  }
+
+  learn(page: readonly LogRow[]): void {
+    const byteCount = page.reduce((sum, row) => sum + row.frames.length, 0);
+    if (byteCount === 0) return;
+    const fitting = Math.floor((pageBytes * page.length) / byteCount);
+    // A first row may end before the wanted place, so a page of one could stand still.
+    this.rows = Math.max(2, Math.min(fitting, pageRowsMax, this.eventsMax));
+  }
+}

@@ -1,0 +1,55 @@
+import type { GrpcCall } from '../grpc/grpc-call';
+import { lastPositionOf } from '../log/log-row';
+import { PageSize, type LogReader } from '../storage/log-reader';
+import { uint63Max } from '../wire/protobuf-reader';
+import type { ReadRequest } from '../wire/read-messages';
+import type { EventFilter } from './event-filter';
+import { eventsOf, frameFor, type StoredEvent } from './stored-event';
+
+/** Reads `$all`: forwards from a position inclusively, backwards from a position exclusively. */
+export async function readAll(
+  call: GrpcCall,
+  reader: LogReader,
+  request: ReadRequest,
+  filter: EventFilter | undefined,
+): Promise<void> {
+  const pages = request.backwards ? backwards(reader, request) : forwards(reader, request);
+  let remaining = request.countMax ?? 0;
+  if (remaining === 0) return;
+  for await (const page of pages) {
+    const wanted = page
+      .filter((event) => filter === undefined || filter.matches(event.streamName, event.frame))
+      .slice(0, remaining);
+    remaining -= wanted.length;
+    if (wanted.length > 0)
+      await call.write(Buffer.concat(wanted.map((event) => frameFor(event, request.structuredIds))));
+    if (remaining <= 0 || call.signal.aborted) return;
+  }
+}
+
+async function* forwards(reader: LogReader, { from }: ReadRequest): AsyncGenerator<StoredEvent[]> {
+  if (from.kind === 'end') return;
+  const end = reader.durable.position;
+  const size = new PageSize();
+  for (let next = from.kind === 'at' ? from.at : 0; next <= end;) {
+    const rows = await reader.forward(next, size);
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    const first = next;
+    yield rows.flatMap(eventsOf).filter((event) => event.position >= first);
+    next = lastPositionOf(last) + 1;
+  }
+}
+
+async function* backwards(reader: LogReader, { from }: ReadRequest): AsyncGenerator<StoredEvent[]> {
+  if (from.kind === 'start') return;
+  const size = new PageSize();
+  for (let before = from.kind === 'at' ? from.at : uint63Max; ;) {
+    const rows = await reader.backward(before, size);
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    const first = before;
+    yield rows.flatMap((row) => eventsOf(row).reverse()).filter((event) => event.position < first);
+    before = last.position;
+  }
+}
