@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { exitCodes, runCommand, type CommandContext, type GlobalOptions } from './command-run';
+import { importCommand, type ImportOptions } from './import/import.command';
+
+const program = new Command('mailfold')
+  .description('Look after a Mailfold system: its log, its read models, its mail.')
+  .option('--json', 'results as JSON on stdout: one document per line')
+  .option('--data-dir <folder>', 'data folder of a running `npm start`, for defaults (env DATA_DIR)')
+  .showHelpAfterError('(mailfold help <command> tells more)')
+  .exitOverride();
+
+program
+  .command('import')
+  .description('send a mail, an mbox or a folder of them to a mailbox; the key comes from MAILFOLD_API_KEY')
+  .argument('<path>', 'file, folder or mbox')
+  .requiredOption('--mailbox <id>', 'mailbox that receives the mail')
+  .option('--url <url>', 'command API (env COMMAND_API_URL)')
+  .option('--concurrency <n>', 'requests at a time, 1 to 64', countBetween(1, 64), 4)
+  .option('--journal <file>', 'remember what is done in this file, and skip it when run again')
+  .option('--verbose', 'a line for every mail')
+  .action(run((context, path: string, options: ImportOptions) => importCommand(path, options, context)));
+
+/** Gives an action its frame, and its command's options together with the global ones. */
+function run<Args extends unknown[]>(
+  action: (context: CommandContext, ...args: Args) => Promise<number | void>,
+): (...args: [...Args, Command]) => Promise<void> {
+  return (...args) => {
+    const command = args.at(-1) as Command;
+    return runCommand(command.optsWithGlobals<GlobalOptions>(), (context) =>
+      action(context, ...(args.slice(0, -1) as unknown as Args)),
+    );
+  };
+}
+
+function countBetween(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const count = Number(text);
+    if (!Number.isInteger(count) || count < min || count > max)
+      throw new InvalidArgumentError(`It takes a number from ${min} to ${max}.`);
+    return count;
+  };
+}
+
+// EventStoreDB client 6.2.1 raises rejections nobody can catch when a node goes away (event-store.md §2.3); each call has
+// its own error besides.
+process.on('unhandledRejection', () => undefined);
+
+program.parseAsync().catch((error: unknown) => {
+  if (error instanceof CommanderError)
+    process.exitCode = error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+  else throw error;
+});

@@ -1,0 +1,109 @@
+import { SingleBar, type Options } from 'cli-progress';
+import { duration, groupedDigits } from './output';
+
+const lineIntervalMs = 5_000;
+const rateWindowMs = 10_000;
+
+export interface Progress {
+  /** `done` of `total`, in the same unit; `count` is what the rate counts (events, mails). */
+  update(figures: { done: number; total: number; count: number }): void;
+  /** Shown above the bar. */
+  say(text: string): void;
+  stop(): void;
+}
+
+/** On stderr: a bar on a terminal, else a line every 5 s, each with rate and time left. */
+export function createProgress(
+  label: string,
+  countedNoun: string,
+  stream: NodeJS.WriteStream = process.stderr,
+): Progress {
+  const rate = new Rate();
+  return stream.isTTY
+    ? barProgress(label, countedNoun, rate, stream)
+    : lineProgress(label, countedNoun, rate, stream);
+}
+
+function barProgress(label: string, noun: string, rate: Rate, stream: NodeJS.WriteStream): Progress {
+  const options: Options = {
+    format: `${label} {bar} {percentage}% | {counted} ${noun} | {rate}/s | {left}`,
+    stream,
+    hideCursor: true,
+    clearOnComplete: false,
+    fps: 5,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+  };
+  const bar = new SingleBar(options);
+  bar.start(1, 0, { counted: '0', rate: '0', left: '' });
+  return {
+    update({ done, total, count }) {
+      rate.add(done, count);
+      bar.setTotal(Math.max(total, 1));
+      bar.update(done, {
+        counted: groupedDigits(count),
+        rate: rate.perSecond(),
+        left: rate.left(done, total),
+      });
+    },
+    say(text) {
+      bar.stop();
+      stream.write(`${text}\n`);
+      bar.start(bar.getTotal(), bar.getProgress() * bar.getTotal(), { counted: '', rate: '', left: '' });
+    },
+    stop: () => bar.stop(),
+  };
+}
+
+function lineProgress(label: string, noun: string, rate: Rate, stream: NodeJS.WriteStream): Progress {
+  let lastLineAt = Date.now();
+  return {
+    update({ done, total, count }) {
+      rate.add(done, count);
+      if (Date.now() - lastLineAt < lineIntervalMs) return;
+      lastLineAt = Date.now();
+      const percent = total === 0 ? 100 : Math.floor((100 * done) / total);
+      stream.write(
+        `${label}: ${percent}%, ${groupedDigits(count)} ${noun}, ${rate.perSecond()}/s, ${rate.left(done, total)}\n`,
+      );
+    },
+    say: (text) => void stream.write(`${text}\n`),
+    stop: () => undefined,
+  };
+}
+
+/** Over the last 10 s, because a mean since the start hides that it has stopped. */
+class Rate {
+  private samples: { at: number; done: number; count: number }[] = [{ at: Date.now(), done: 0, count: 0 }];
+
+  add(done: number, count: number): void {
+    const at = Date.now();
+    const last = this.samples.at(-1);
+    if (last && at - last.at < 200 && this.samples.length > 1) this.samples.pop();
+    this.samples.push({ at, done, count });
+    while (this.samples.length > 2 && (this.samples[1]?.at ?? at) < at - rateWindowMs) this.samples.shift();
+  }
+
+  perSecond(): string {
+    const { seconds, count } = this.window();
+    const value = seconds === 0 ? 0 : count / seconds;
+    return value >= 10 ? groupedDigits(Math.round(value)) : value.toFixed(1);
+  }
+
+  left(done: number, total: number): string {
+    if (done >= total) return 'done';
+    const { seconds, done: recently } = this.window();
+    return recently <= 0 ? 'time left unknown' : `${duration(((total - done) * seconds) / recently)} left`;
+  }
+
+  private window(): { seconds: number; done: number; count: number } {
+    const first = this.samples[0];
+    const last = this.samples.at(-1);
+    if (!first || !last) return { seconds: 0, done: 0, count: 0 };
+    return {
+      seconds: (last.at - first.at) / 1_000,
+      done: last.done - first.done,
+      count: last.count - first.count,
+    };
+  }
+}
