@@ -112,7 +112,9 @@ function readContentType(scan: Scan): string | null {
 
 function checkHeaderBlock({ parts, headerBytes }: Scan, blockBytes: number, fields: number): void {
   const isMessage = parts.length === 0;
-  if (isMessage && fields > 0 && blockBytes > mailCaps.headerBlockBytesMax) {
+  // Whether this is a header at all is told at its end, and is the better reason.
+  if (isMessage && fields === 0) return;
+  if (isMessage && blockBytes > mailCaps.headerBlockBytesMax) {
     throw new MailRefused('header-too-large', `header block over ${mailCaps.headerBlockBytesMax} bytes`);
   }
   if (headerBytes > mailCaps.headerBytesMax) {
