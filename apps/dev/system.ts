@@ -73,6 +73,7 @@ async function start(
   if (embedded) {
     onStop(() => embedded.stop(postgresStopTimeoutMs));
     keepPostgresRunning(embedded, report);
+    if (!embedded.cluster.startsWith(dataDir)) report(`the cluster lies in ${embedded.cluster}`);
   }
   const cache = await openCacheServer(dataDir, env, report);
   onStop(() => cache.stop());

@@ -1,7 +1,8 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
+import { removeDataDirectory } from '../../apps/shared/embedded/directories';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../apps/shared/embedded/embedded-postgres';
 
 /** A PostgreSQL of the test file's own, with as many fresh databases as it wants. About 1 s to start. */
@@ -19,8 +20,6 @@ export interface TestPostgres {
  */
 export async function startTestPostgres(settings: Record<string, string> = {}): Promise<TestPostgres> {
   const dataDir = mkdtempSync(join(tmpdir(), 'mf-'));
-  // Under root the server runs as nobody, who must be able to pass.
-  if (process.getuid?.() === 0) chmodSync(dataDir, 0o711);
   const server = await startEmbeddedPostgres({ dataDir, databases: [], settings });
   let count = 0;
   return {
@@ -33,7 +32,7 @@ export async function startTestPostgres(settings: Record<string, string> = {}): 
     },
     stop: async () => {
       await server.stop();
-      rmSync(dataDir, { recursive: true, force: true });
+      await removeDataDirectory(dataDir);
     },
   };
 }

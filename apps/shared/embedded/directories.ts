@@ -8,6 +8,7 @@ type Account = PostgresBinaries['account'];
 /** sun_path holds 108 bytes with its NUL; PostgreSQL appends `/.s.PGSQL.5432`. */
 export const socketPathMaxBytes = 107;
 const socketFileName = '.s.PGSQL.5432';
+const rootsClusters = '/var/lib/mailfold';
 const temporaryPrefix = 'mailfold-run-';
 
 /**
@@ -16,15 +17,27 @@ const temporaryPrefix = 'mailfold-run-';
  */
 export async function clusterDirectory(dataDir: string, account: Account): Promise<string> {
   const path = join(dataDir, 'postgres');
-  if (account === undefined || (await reachableByAll(dataDir))) return path;
+  if (account === undefined) return path;
   const linked = await readlink(path).catch(() => null);
   if (linked !== null) return linked;
-  await mkdir('/var/lib/mailfold', { recursive: true, mode: 0o755 });
-  const folder = await mkdtemp('/var/lib/mailfold/postgres-');
+  // May be passed through, not listed: its files with secrets are private themselves.
+  await chmod(dataDir, (await stat(dataDir)).mode | 0o011);
+  if (await reachableByAll(dataDir)) return path;
+  await mkdir(rootsClusters, { recursive: true, mode: 0o755 });
+  const folder = await mkdtemp(join(rootsClusters, 'postgres-'));
   await chmod(folder, 0o755);
   const target = join(folder, 'cluster');
   await symlink(target, path);
   return target;
+}
+
+/** Removes `dataDir` with everything in it, and the cluster its link leads to. Nothing may run on it. */
+export async function removeDataDirectory(dataDir: string): Promise<void> {
+  const linked = await readlink(join(dataDir, 'postgres')).catch(() => null);
+  if (linked !== null && dirname(dirname(linked)) === rootsClusters) {
+    await rm(dirname(linked), { recursive: true, force: true });
+  }
+  await rm(dataDir, { recursive: true, force: true });
 }
 
 /**

@@ -54,7 +54,8 @@ export class EmbeddedPostgres {
 
   constructor(
     private readonly binaries: PostgresBinaries,
-    private readonly cluster: string,
+    /** Of the files. */
+    readonly cluster: string,
     private readonly dataDir: string,
     private readonly settings: Readonly<Record<string, string>>,
   ) {}
@@ -163,7 +164,7 @@ export class EmbeddedPostgres {
   }
 
   private spawnPostgres(logPath: string): ChildProcess {
-    const log = openSync(logPath, 'a');
+    const log = openSync(logPath, 'a', 0o600);
     try {
       const child = spawn(this.binaries.postgres, ['-D', this.cluster, ...this.serverSettings()], {
         ...this.binaries.account,

@@ -45,7 +45,7 @@ export async function startEmbeddedRedis(options: {
 }
 
 function spawnRedis(program: string, socketPath: string, folder: string, logPath: string): ChildProcess {
-  const log = openSync(logPath, 'a');
+  const log = openSync(logPath, 'a', 0o600);
   const child = spawn(
     program,
     [

@@ -101,7 +101,7 @@ async function isWholeCopy(native: string, copy: string): Promise<boolean> {
  * npm packs no symbolic links; the package restores them in a postinstall script, which `npm ci --ignore-scripts` leaves
  * out. Then neither initdb nor postgres finds its libraries, so the missing links are made here.
  */
-async function createLibraryLinks(folder: string): Promise<void> {
+export async function createLibraryLinks(folder: string): Promise<void> {
   const listed = JSON.parse(await readFile(join(folder, 'pg-symlinks.json'), 'utf8')) as {
     source: string;
     target: string;

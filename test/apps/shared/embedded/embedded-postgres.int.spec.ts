@@ -1,10 +1,12 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   startEmbeddedPostgres,
   type EmbeddedPostgres,
 } from '../../../../apps/shared/embedded/embedded-postgres';
+import { removeDataDirectory } from '../../../../apps/shared/embedded/directories';
+import { createLibraryLinks } from '../../../../apps/shared/embedded/postgres-binaries';
 import { isAlive } from '../../../../apps/shared/embedded/postmaster-file';
 import { queryAsSuperuser } from '../../../support/postgres';
 
@@ -14,7 +16,6 @@ describe('the embedded PostgreSQL', () => {
 
   beforeEach(() => {
     parent = mkdtempSync(join(tmpdir(), 'mf-'));
-    if (process.getuid?.() === 0) chmodSync(parent, 0o711);
   });
   afterEach(async () => {
     await server?.stop();
@@ -78,14 +79,20 @@ describe('the embedded PostgreSQL', () => {
     mkdirSync(deep, { recursive: true });
     const hidden = await start(deep);
     expect(await queryAsSuperuser(hidden.url('oltp'), 'select 1 as one')).toEqual([{ one: 1 }]);
-    const [row] = await queryAsSuperuser<{ directory: string }>(
-      hidden.url('oltp'),
-      `select setting as directory from pg_settings where name = 'data_directory'`,
-    );
+    const { cluster } = hidden;
     await hidden.stop();
-    if (row && !row.directory.startsWith(parent)) {
-      rmSync(join(row.directory, '..'), { recursive: true });
-    }
+    await removeDataDirectory(deep);
+    expect(existsSync(cluster)).toBe(false);
+  });
+
+  it('restores the library links that npm ci --ignore-scripts leaves out', async () => {
+    const listed: unknown[] = [{ source: 'native/lib/libx.so.1.2', target: 'native/lib/libx.so.1' }];
+    mkdirSync(join(parent, 'lib'));
+    writeFileSync(join(parent, 'pg-symlinks.json'), JSON.stringify(listed));
+    writeFileSync(join(parent, 'lib', 'libx.so.1.2'), 'library');
+    await createLibraryLinks(parent);
+    await createLibraryLinks(parent);
+    expect(readFileSync(join(parent, 'lib', 'libx.so.1'), 'utf8')).toBe('library');
   });
 
   it('says why the server did not start', async () => {
