@@ -1,0 +1,297 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { Pool } from 'pg';
+import type { MailfoldEvent } from '../../../../domain/catalogue.events';
+import type { Decider, Command } from '../../../../domain/decider';
+import { streamName } from '../../../../domain/stream-name';
+import { createEventStore } from '../../../../apps/shared/event-store/esdb-event-store';
+import {
+  LogMismatch,
+  OutcomeUnknown,
+  RevisionConflict,
+  type EventStore,
+  type EventToAppend,
+  type LogMessage,
+} from '../../../../apps/shared/event-store/event-store';
+import { handleCommand, IdempotencyMismatch } from '../../../../apps/shared/event-store/handle-command';
+import { eventId } from '../../../../apps/shared/ids/uuid-v5';
+import { createKeyRing, type KeyRing } from '../../../../apps/shared/keys/key-ring';
+import { migrate } from '../../../../apps/shared/postgres/migrate';
+import { createPool } from '../../../../apps/shared/postgres/pool';
+import { eventually } from '../../../support/eventually';
+import { startTestPostgres, type TestPostgres } from '../../../support/postgres';
+import { startProcess, type TestProcess } from '../../../support/processes';
+
+const tenantId = randomUUID();
+
+describe('the event store adapter on a running node', () => {
+  let postgres: TestPostgres;
+  let pool: Pool;
+  let keys: KeyRing;
+  let logUrl: string;
+  let node: TestProcess;
+  let store: EventStore;
+
+  beforeAll(async () => {
+    postgres = await startTestPostgres();
+    logUrl = await postgres.createDatabase();
+    const keysUrl = await postgres.createDatabase();
+    await migrate(keysUrl, 'keys');
+    pool = createPool(keysUrl, {
+      applicationName: 'event-store-test',
+      maxConnections: 4,
+      statementTimeoutMs: 10_000,
+      queryTimeoutMs: 10_000,
+      connectionTimeoutMs: 10_000,
+    });
+    keys = createKeyRing({ pool, rootKey: randomBytes(32) });
+    node = await startNode();
+    store = connect(node);
+  });
+  afterAll(async () => {
+    await store.close();
+    await node.stop();
+    await pool.end();
+    await postgres.stop();
+  });
+
+  const startNode = (port = 0): Promise<TestProcess> =>
+    startProcess('apps/event-store-node/main.js', {
+      env: { EVENT_STORE_NODE_DATABASE_URL: logUrl, EVENT_STORE_NODE_PORT: String(port) },
+    });
+  const connect = ({ port }: TestProcess): EventStore =>
+    createEventStore({ url: `esdb://127.0.0.1:${port}?tls=false`, keys, callTimeoutMs: 1_000 });
+
+  function role(userId: string, index: number, commandId: string = randomUUID()): EventToAppend {
+    const event: MailfoldEvent = {
+      type: 'UserRoleChanged',
+      data: { userId, from: index % 2 ? 'agent' : 'viewer', to: index % 2 ? 'viewer' : 'agent' },
+    };
+    return { id: eventId(commandId, 0), event, metadata: metadataOf(commandId) };
+  }
+
+  it('appends at an exact revision and reads back in order', async () => {
+    const userId = randomUUID();
+    const stream = streamName('user', tenantId, userId);
+    const first = await store.append(stream, 'no-stream', [role(userId, 0), role(userId, 1)]);
+    const second = await store.append(stream, 1, [role(userId, 2)]);
+    expect([first.revision, second.revision]).toEqual([1, 2]);
+    expect(second.position).toBeGreaterThan(first.position);
+    const { events, revision } = await store.readStream(stream);
+    expect(revision).toBe(2);
+    expect(events.map((event) => event.revision)).toEqual([0, 1, 2]);
+    expect(events[2]?.position).toBe(second.position);
+  });
+
+  it('reads a missing stream as empty', async () => {
+    expect(await store.readStream(streamName('user', tenantId, randomUUID()))).toEqual({
+      events: [],
+      revision: 'no-stream',
+    });
+  });
+
+  it('names where the stream is when the expected revision does not hold', async () => {
+    const userId = randomUUID();
+    const stream = streamName('user', tenantId, userId);
+    await store.append(stream, 'no-stream', [role(userId, 0)]);
+    await expect(store.append(stream, 'no-stream', [role(userId, 1)])).rejects.toMatchObject({
+      name: 'RevisionConflict',
+      expected: 'no-stream',
+      actual: 0,
+    });
+    await expect(
+      store.append(streamName('user', tenantId, randomUUID()), 4, [role(userId, 1)]),
+    ).rejects.toMatchObject({
+      actual: 'no-stream',
+    });
+  });
+
+  it('writes a repeated append once', async () => {
+    const userId = randomUUID();
+    const stream = streamName('user', tenantId, userId);
+    const events = [role(userId, 0)];
+    const first = await store.append(stream, 'no-stream', events);
+    expect(await store.append(stream, 'no-stream', events)).toEqual(first);
+    expect((await store.readStream(stream)).events).toHaveLength(1);
+  });
+
+  it('subscribes from a checkpoint, catches up, goes live and survives a restart of the node', async () => {
+    const userId = randomUUID();
+    const stream = streamName('user', tenantId, userId);
+    const start = await store.append(stream, 'no-stream', [role(userId, 0)]);
+    const startId = (await store.readStream(stream)).events[0]?.id ?? '';
+    await store.append(stream, 0, [role(userId, 1)]);
+    const seen = collect(store, { position: start.position, eventId: startId });
+    await eventually(() => expect(seen.kinds()).toEqual(expect.arrayContaining(['event', 'caught-up'])));
+    await store.append(stream, 1, [role(userId, 2)]);
+    await eventually(() => expect(seen.revisionsOf(stream)).toEqual([1, 2]));
+    node = await restarted(node);
+    await store.append(stream, 2, [role(userId, 3)]);
+    await eventually(() => expect(seen.revisionsOf(stream)).toEqual([1, 2, 3]), 15_000);
+    await seen.stop();
+  });
+
+  it('leaves content out on the server unless it is asked for', async () => {
+    const messageId = randomUUID();
+    const stream = streamName('message', tenantId, messageId);
+    const head = await store.head();
+    const commandId = randomUUID();
+    const chunk: EventToAppend = {
+      id: eventId(commandId, 0),
+      event: { type: 'MessageContentStored', data: { chunk: 0, bytes: Buffer.from('x') } },
+      metadata: metadataOf(commandId),
+    };
+    await store.append(stream, 'no-stream', [chunk]);
+    const userId = randomUUID();
+    const after = await store.append(streamName('user', tenantId, userId), 'no-stream', [role(userId, 0)]);
+    const without = collect(store, null, false);
+    const withContent = collect(store, null, true);
+    const reached = (seen: Seen) => () => expect(seen.positions()).toContain(after.position);
+    await eventually(reached(without));
+    await eventually(reached(withContent));
+    expect(without.revisionsOf(stream)).toEqual([]);
+    expect(withContent.revisionsOf(stream)).toEqual([0]);
+    expect(head).not.toBeNull();
+    expect(await store.head()).toBe(after.position);
+    await Promise.all([without.stop(), withContent.stop()]);
+  });
+
+  it('refuses a checkpoint that another log made', async () => {
+    const userId = randomUUID();
+    const { position } = await store.append(streamName('user', tenantId, userId), 'no-stream', [
+      role(userId, 0),
+    ]);
+    const abort = new AbortController();
+    const subscription = store.subscribe({
+      after: { position, eventId: randomUUID() },
+      withContent: false,
+      signal: abort.signal,
+    });
+    await expect(subscription[Symbol.asyncIterator]().next()).rejects.toThrow(LogMismatch);
+    const beyond = store.subscribe({
+      after: { position: position + 1_000_000n, eventId: randomUUID() },
+      withContent: false,
+      signal: abort.signal,
+    });
+    await expect(beyond[Symbol.asyncIterator]().next()).rejects.toThrow(LogMismatch);
+    abort.abort();
+  });
+
+  it('says that an outcome is unknown when the node stays away, and repeats safely when it is back', async () => {
+    const userId = randomUUID();
+    const stream = streamName('user', tenantId, userId);
+    const hasty = createEventStore({ url: urlOf(node), keys, callTimeoutMs: 300, appendDeadlineMs: 900 });
+    const events = [role(userId, 0)];
+    const port = node.port ?? 0;
+    await node.stop();
+    await expect(hasty.append(stream, 'no-stream', events)).rejects.toThrow(OutcomeUnknown);
+    node = await startNode(port);
+    expect(await hasty.append(stream, 'no-stream', events)).toMatchObject({ revision: 0 });
+    await hasty.close();
+  });
+
+  describe('command handling', () => {
+    type Count = Command<'Count', { userId: string }>;
+    type Counted = Extract<MailfoldEvent, { type: 'UserActivated' }>;
+    const counter: Decider<number, Count, Counted> = {
+      initialState: 0,
+      decide: ({ data }) => [{ type: 'UserActivated', data }],
+      evolve: (count) => count + 1,
+    };
+    const request = (userId: string, commandId: string, requestHash?: string) => ({
+      store,
+      decider: counter,
+      streamName: streamName('user', tenantId, userId),
+      command: {
+        type: 'Count',
+        data: { userId },
+        metadata: { tenantId, commandId, actor, now: '2026-11-21T10:00:00.000Z' },
+      } as const,
+      requestHash,
+    });
+
+    it('decides again when another writer won, so that no command is lost', async () => {
+      const userId = randomUUID();
+      await Promise.all(Array.from({ length: 5 }, () => handleCommand(request(userId, randomUUID()))));
+      const { events } = await store.readStream(streamName('user', tenantId, userId));
+      expect(events.map((event) => event.revision)).toEqual([0, 1, 2, 3, 4]);
+    });
+
+    it('has one effect for one command id, however often and however concurrently it comes', async () => {
+      const userId = randomUUID();
+      const commandId = randomUUID();
+      const outcomes = await Promise.all(
+        Array.from({ length: 20 }, () => handleCommand(request(userId, commandId, 'hash'))),
+      );
+      expect(new Set(outcomes.map(({ position }) => position)).size).toBe(1);
+      expect((await store.readStream(streamName('user', tenantId, userId))).events).toHaveLength(1);
+    });
+
+    it('refuses the same command id with another request', async () => {
+      const userId = randomUUID();
+      const commandId = randomUUID();
+      await handleCommand(request(userId, commandId, 'one'));
+      await expect(handleCommand(request(userId, commandId, 'two'))).rejects.toThrow(IdempotencyMismatch);
+    });
+
+    it('does not repeat what the client wanted decided at one revision', async () => {
+      const userId = randomUUID();
+      await handleCommand(request(userId, randomUUID()));
+      const stale = { ...request(userId, randomUUID()), expectedRevision: 7 };
+      await expect(handleCommand(stale)).rejects.toThrow(RevisionConflict);
+    });
+  });
+
+  const urlOf = ({ port }: TestProcess): string => `esdb://127.0.0.1:${port}?tls=false`;
+
+  async function restarted(old: TestProcess): Promise<TestProcess> {
+    const port = old.port ?? 0;
+    old.kill('SIGKILL');
+    await old.exited;
+    return startNode(port);
+  }
+});
+
+const actor = { kind: 'system', id: null } as const;
+
+function metadataOf(commandId: string): EventToAppend['metadata'] {
+  return {
+    tenantId,
+    schemaVersion: 1,
+    occurredAt: '2026-11-21T10:00:00.000Z',
+    actor,
+    commandId,
+    $correlationId: commandId,
+    $causationId: commandId,
+  };
+}
+
+interface Seen {
+  kinds(): string[];
+  positions(): bigint[];
+  revisionsOf(stream: string): number[];
+  stop(): Promise<void>;
+}
+
+function collect(
+  store: EventStore,
+  after: { position: bigint; eventId: string } | null,
+  withContent = false,
+): Seen {
+  const messages: LogMessage[] = [];
+  const abort = new AbortController();
+  const reading = (async () => {
+    for await (const message of store.subscribe({ after, withContent, signal: abort.signal }))
+      messages.push(message);
+  })();
+  const events = () => messages.flatMap((message) => (message.kind === 'event' ? [message.event] : []));
+  return {
+    kinds: () => messages.map(({ kind }) => kind),
+    positions: () => events().map(({ position }) => position),
+    revisionsOf: (stream) =>
+      events().flatMap((event) => (event.streamName === stream ? [event.revision] : [])),
+    stop: async () => {
+      abort.abort();
+      await reading;
+    },
+  };
+}
