@@ -33,6 +33,7 @@ export function readMailDate(value: string): string | null {
     .slice(0, 200)
     .replace(/\([^()]*\)/g, ' ')
     .replace(/\s+/g, ' ')
+    .replace(/ ?: ?/g, ':')
     .trim();
   const read = readRfc5322(text) ?? readAsctime(text) ?? readIso8601(text);
   if (read === null) return null;

@@ -14,7 +14,7 @@ export function messageTypeOf(
 ): Pick<ParsedMail, 'messageType' | 'autoSubmitted'> {
   if (isBounce(header, outline, fromAddress)) return { messageType: 'bounce', autoSubmitted: true };
   if (isAutoReply(header, outline)) return { messageType: 'auto_reply', autoSubmitted: true };
-  const autoSubmitted = /^\s*auto-/i.test(header('auto-submitted'));
+  const autoSubmitted = /^\s*auto-/i.test(header('auto-submitted')) || hasNullReturnPath(header);
   return { messageType: 'email', autoSubmitted };
 }
 
@@ -30,7 +30,7 @@ function isBounce(header: FirstHeader, outline: OutlinePart[], fromAddress: stri
     return true;
   // Mail systems of the 1990s sign with the bare name, or with the name before "<>".
   if (/^mailer-daemon(?:@|$)/i.test(fromAddress) || /^\W*mailer-daemon\b/i.test(header('from'))) return true;
-  return /^postmaster(?:@|$)/i.test(fromAddress) && /^\s*<\s*>\s*$/.test(header('return-path'));
+  return /^postmaster(?:@|$)/i.test(fromAddress) && hasNullReturnPath(header);
 }
 
 /** RFC 3834 §5, receipts of RFC 8098, and what vacation programs wrote before or beside them. */
@@ -40,6 +40,13 @@ function isAutoReply(header: FirstHeader, outline: OutlinePart[]): boolean {
     outline.some(({ depth, type }) => depth <= 1 && type === 'message/disposition-notification') ||
     /^\s*auto_reply\b/i.test(header('precedence')) ||
     /^\s*auto_reply\b/i.test(header('x-precedence')) ||
+    // Exchange names its automatic replies in the language of their writer alone; this is what stays the same.
+    (hasNullReturnPath(header) && header('x-auto-response-suppress') !== '') ||
     ['x-autoreply', 'x-autorespond', 'x-autoresponder', 'x-vacation'].some((name) => header(name) !== '')
   );
+}
+
+/** RFC 5321 §4.5.5: only notifications and automatic replies have it, and nothing may answer them. */
+function hasNullReturnPath(header: FirstHeader): boolean {
+  return /^\s*<\s*>\s*$/.test(header('return-path'));
 }

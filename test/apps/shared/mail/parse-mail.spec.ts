@@ -203,6 +203,17 @@ describe('the kind of a mail', () => {
     ['auto_reply', true, mail('From: a@example.org', 'Auto-Submitted: auto-replied (vacation)', '', '')],
     ['auto_reply', true, mail('From: a@example.org', 'Precedence: auto_reply', '', '')],
     ['auto_reply', true, mail('From: a@example.org', 'X-Autoreply: yes', '', '')],
+    [
+      'auto_reply',
+      true,
+      mail('Return-Path: <>', 'From: a@example.org', 'X-Auto-Response-Suppress: All', '', ''),
+    ],
+    [
+      'email',
+      false,
+      mail('Return-Path: <a@x>', 'From: a@example.org', 'X-Auto-Response-Suppress: All', '', ''),
+    ],
+    ['email', true, mail('Return-Path: <>', 'From: a@example.org', '', '')],
     ['email', true, mail('From: a@example.org', 'Auto-Submitted: auto-generated', '', '')],
     ['email', false, mail('From: a@example.org', 'Auto-Submitted: no', '', '')],
   ])('is %s (by machine: %s)', async (messageType, autoSubmitted, raw) => {
