@@ -16,13 +16,18 @@ export interface SanitiseOptions {
  * list applies to old mail at once. A viewer must still sandbox the result: parsers differ.
  */
 export function sanitiseHtml(html: string, { cidUrl }: SanitiseOptions): string {
-  const safe = sanitizeUnlessTooDeep(html, {
+  const shown = html.slice(0, htmlLengthMax);
+  const safe = sanitizeUnlessTooDeep(shown, {
     ...allowed,
     transformTags: { a: safeLink, img: (_, image) => safeImage(image, cidUrl) },
   });
   // Nested beyond reason: its source is shown as text, so that even then nothing is hidden from the reader.
-  return safe ?? `<pre>${escaped(html)}</pre>`;
+  return (safe ?? `<pre>${escaped(shown)}</pre>`) + (html.length > htmlLengthMax ? clippedNote : '');
 }
+
+// Sanitising takes about 0.3 s per million characters, and whoever reads waits. Real mail stays below a tenth of it.
+const htmlLengthMax = 1024 * 1024;
+const clippedNote = '<p>[Clipped: the raw message holds the rest.]</p>';
 
 const allowedTags = [
   ...[
