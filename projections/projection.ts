@@ -28,8 +28,21 @@ export interface Table<Row extends object> {
   readonly name: string;
   readonly primaryKey: readonly (keyof Row & string)[];
   readonly columns: { readonly [Column in keyof Row]-?: ColumnType };
+  /** The table holds one row per key and slot (parts of a sum): `slot` is then part of the primary key too. */
+  readonly perSlot?: true;
+  /** The key also holds the slot: one row per slot, whose figures add up, so that slots can move between shards. */
+  readonly isKeyedBySlot?: true;
   /** Rows of other tables that follow from a change of this one; in the same slot, applied in the same transaction. */
   readonly derive?: (change: RowChange<Row>) => RowOperation[];
+}
+
+/** A table of whatever rows, as lanes, rebuilds and proofs see it. */
+export interface AnyTable {
+  readonly name: string;
+  readonly primaryKey: readonly string[];
+  readonly columns: Readonly<Record<string, ColumnType>>;
+  readonly isKeyedBySlot?: true;
+  readonly derive?: (change: RowChange<never>) => RowOperation[];
 }
 
 export interface RowChange<Row extends object> {
@@ -45,7 +58,7 @@ export interface RowChange<Row extends object> {
  * Lanes apply the operations of their own slots only, in log order, each exactly once.
  */
 export interface RowOperation {
-  readonly table: Table<object>;
+  readonly table: AnyTable;
   readonly tenantId: string;
   readonly slot: number;
   /** Values of the table's primary key, in its order. */
@@ -62,7 +75,7 @@ export type ProjectedEvent = Recorded<MailfoldEvent>;
  */
 export interface Projection<E = ProjectedEvent> {
   readonly name: string;
-  readonly tables: readonly Table<never>[];
+  readonly tables: readonly AnyTable[];
   project(event: E): RowOperation[];
 }
 
@@ -89,7 +102,7 @@ export function rowOperationInSlot<Row extends object>(
   fold: (row: Row | null) => Row | null,
 ): RowOperation {
   return {
-    table: table as unknown as Table<object>,
+    table,
     tenantId: place.tenantId,
     slot: place.slot,
     key,

@@ -1,0 +1,247 @@
+import type {
+  ConversationEvent,
+  ConversationOpened,
+  ConversationStatus,
+  MessageAttached,
+} from '../../domain/conversation/conversation.events';
+import type { Recorded } from '../../domain/event';
+import {
+  rowOperation,
+  type ProjectedEvent,
+  type Projection,
+  type RowOperation,
+  type Table,
+} from '../projection';
+import { agentInboxChanges, agentInboxSummary } from './agent-inbox-summary';
+
+interface ConversationRow {
+  readonly id: string;
+  readonly email_account_id: string;
+  readonly subject: string;
+  readonly status: ConversationStatus | 'merged';
+  readonly assigned_agent_id: string | null;
+  readonly unread_count: number;
+  readonly message_count: number;
+  readonly unread_message_ids: readonly string[];
+  readonly last_message_id: string | null;
+  readonly last_from: string;
+  readonly preview: string;
+  readonly last_message_at: string | null;
+  readonly merged_into: string | null;
+  readonly created_at: string;
+  readonly updated_at: string;
+  readonly stream_revision: number;
+}
+
+interface ConversationReadRow {
+  readonly conversation_id: string;
+  readonly agent_id: string;
+  readonly seen_count: number;
+  readonly seen_at: string;
+}
+
+interface ConversationNoteRow {
+  readonly conversation_id: string;
+  readonly id: string;
+  readonly author_id: string;
+  readonly body: string;
+  readonly created_at: string;
+}
+
+const conversations: Table<ConversationRow> = {
+  name: 'conversations',
+  primaryKey: ['id'],
+  columns: {
+    id: 'uuid',
+    email_account_id: 'uuid',
+    subject: 'text',
+    status: 'text',
+    assigned_agent_id: 'uuid',
+    unread_count: 'integer',
+    message_count: 'integer',
+    unread_message_ids: 'jsonb',
+    last_message_id: 'uuid',
+    last_from: 'text',
+    preview: 'text',
+    last_message_at: 'timestamptz',
+    merged_into: 'uuid',
+    created_at: 'timestamptz',
+    updated_at: 'timestamptz',
+    stream_revision: 'bigint',
+  },
+  derive: agentInboxChanges,
+};
+
+const conversationReads: Table<ConversationReadRow> = {
+  name: 'conversation_reads',
+  primaryKey: ['conversation_id', 'agent_id'],
+  columns: { conversation_id: 'uuid', agent_id: 'uuid', seen_count: 'integer', seen_at: 'timestamptz' },
+};
+
+const conversationNotes: Table<ConversationNoteRow> = {
+  name: 'conversation_notes',
+  primaryKey: ['conversation_id', 'id'],
+  columns: {
+    conversation_id: 'uuid',
+    id: 'uuid',
+    author_id: 'uuid',
+    body: 'text',
+    created_at: 'timestamptz',
+  },
+};
+
+/** The inbox (T-24, T-26): one row per conversation, with its counters, its notes and what each agent has seen. */
+export const conversationsProjection: Projection = {
+  name: 'conversations',
+  tables: [conversations, conversationReads, conversationNotes, agentInboxSummary],
+  project(event) {
+    if (!isConversationEvent(event)) return [];
+    return [
+      onConversation(event, (row) => stamped(event, changed(row, event))),
+      ...besideConversation(event),
+    ];
+  },
+};
+
+function isConversationEvent(event: ProjectedEvent): event is Recorded<ConversationEvent> {
+  return event.streamName.startsWith('conversation-');
+}
+
+function changed(row: ConversationRow | null, event: Recorded<ConversationEvent>): ConversationRow | null {
+  if (event.type === 'ConversationOpened') return opened(row, event);
+  // A stream begins with ConversationOpened; without it there is no row that later events could change.
+  if (!row) return null;
+  switch (event.type) {
+    case 'MessageAttached':
+      return attached(row, event);
+    case 'MessageDetached':
+      return detached(row, event.data.messageId);
+    case 'ConversationMerged':
+      return { ...row, status: 'merged', merged_into: event.data.into, message_count: 0, ...unread([]) };
+    case 'ConversationStatusChanged':
+      return { ...row, status: event.data.to };
+    case 'ConversationAssigned':
+      return { ...row, assigned_agent_id: event.data.assigneeId };
+    case 'ConversationUnassigned':
+      return { ...row, assigned_agent_id: null };
+    case 'ConversationRead':
+      return { ...row, ...unread([]) };
+    case 'ConversationMarkedUnread':
+      return markedUnread(row);
+    case 'NoteAdded':
+      return row;
+  }
+}
+
+/** Also the way back of a conversation that had been merged away and is needed again. */
+function opened(row: ConversationRow | null, { data }: ConversationOpened): ConversationRow {
+  return {
+    id: data.conversationId,
+    email_account_id: data.mailboxId,
+    subject: data.subject,
+    status: 'open',
+    assigned_agent_id: null,
+    message_count: 0,
+    ...unread([]),
+    last_message_id: null,
+    last_from: '',
+    preview: '',
+    last_message_at: null,
+    merged_into: null,
+    created_at: row?.created_at ?? data.openedAt,
+    updated_at: data.openedAt,
+    stream_revision: 0,
+  };
+}
+
+function attached(row: ConversationRow, { data }: MessageAttached): ConversationRow {
+  const isNewest = row.last_message_at === null || data.at >= row.last_message_at;
+  const newest = {
+    last_message_id: data.messageId,
+    last_from: data.from,
+    preview: data.preview,
+    last_message_at: data.at,
+  };
+  return {
+    ...row,
+    ...(isNewest ? newest : {}),
+    message_count: row.message_count + 1,
+    ...(data.direction === 'inbound' ? unread([...row.unread_message_ids, data.messageId]) : {}),
+  };
+}
+
+function detached(row: ConversationRow, messageId: string): ConversationRow {
+  return {
+    ...row,
+    message_count: Math.max(0, row.message_count - 1),
+    ...unread(row.unread_message_ids.filter((id) => id !== messageId)),
+  };
+}
+
+function markedUnread(row: ConversationRow): ConversationRow {
+  if (row.unread_count > 0 || row.last_message_id === null) return row;
+  return { ...row, ...unread([row.last_message_id]) };
+}
+
+function unread(messageIds: readonly string[]): Pick<ConversationRow, 'unread_count' | 'unread_message_ids'> {
+  return { unread_count: messageIds.length, unread_message_ids: messageIds };
+}
+
+/** Whatever an event did, the row shows its revision; the inbox order follows everything but reading. */
+function stamped(event: Recorded<ConversationEvent>, row: ConversationRow | null): ConversationRow | null {
+  if (!row) return null;
+  const isReading = event.type === 'ConversationRead' || event.type === 'ConversationMarkedUnread';
+  const { occurredAt } = event.metadata;
+  const updated = isReading || occurredAt < row.updated_at ? row.updated_at : occurredAt;
+  return { ...row, updated_at: updated, stream_revision: event.revision };
+}
+
+function besideConversation(event: Recorded<ConversationEvent>): RowOperation[] {
+  switch (event.type) {
+    case 'ConversationRead': {
+      const { conversationId, agentId, messageCount } = event.data;
+      const seenAt = event.metadata.occurredAt;
+      const row = {
+        conversation_id: conversationId,
+        agent_id: agentId,
+        seen_count: messageCount,
+        seen_at: seenAt,
+      };
+      return [rowOperation(conversationReads, owner(event), [conversationId, agentId], () => row)];
+    }
+    case 'ConversationMarkedUnread': {
+      const { conversationId, agentId } = event.data;
+      return [rowOperation(conversationReads, owner(event), [conversationId, agentId], () => null)];
+    }
+    case 'NoteAdded': {
+      const { conversationId, noteId, authorId, addedAt, text } = event.data;
+      const row = {
+        conversation_id: conversationId,
+        id: noteId,
+        author_id: authorId,
+        body: text,
+        created_at: addedAt,
+      };
+      return [rowOperation(conversationNotes, owner(event), [conversationId, noteId], () => row)];
+    }
+    case 'ConversationOpened':
+    case 'MessageAttached':
+    case 'MessageDetached':
+    case 'ConversationMerged':
+    case 'ConversationStatusChanged':
+    case 'ConversationAssigned':
+    case 'ConversationUnassigned':
+      return [];
+  }
+}
+
+function onConversation(
+  event: Recorded<ConversationEvent>,
+  fold: (row: ConversationRow | null) => ConversationRow | null,
+): RowOperation {
+  return rowOperation(conversations, owner(event), [event.data.conversationId], fold);
+}
+
+function owner(event: Recorded<ConversationEvent>): { tenantId: string; slotEntityId: string } {
+  return { tenantId: event.metadata.tenantId, slotEntityId: event.data.conversationId };
+}

@@ -1,0 +1,19 @@
+import type { ProjectionTier } from '../tier';
+import { conversationsProjection } from './conversations.projection';
+import { inboxMessageRefsProjection } from './inbox-message-refs.projection';
+import { mailboxesProjection } from './mailboxes.projection';
+import { tenantsProjection } from './tenants.projection';
+import { usersProjection } from './users.projection';
+
+/** What agents work with all day: small rows, no bodies. */
+export const oltpTier: ProjectionTier = {
+  tier: 'oltp',
+  withContent: false,
+  projections: [
+    tenantsProjection,
+    usersProjection,
+    mailboxesProjection,
+    conversationsProjection,
+    inboxMessageRefsProjection,
+  ],
+};
