@@ -376,7 +376,7 @@ describe('what is too much', () => {
   ])('is %s', async (outcome, raw) => {
     const startedAt = performance.now();
     expect(await parkReason(raw)).toBe(outcome);
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 
   it('of References is cut to the root and the newest', async () => {
@@ -402,10 +402,10 @@ describe('what is too much', () => {
     ['a boundary without end', `Content-Type: multipart/mixed; ${';boundary="'.repeat(20_000)}\n\n`],
     ['spaces', `Subject: ${' '.repeat(200_000)}x\n\n${' '.repeat(1_000_000)}x`],
     ['a header name without end', `${'a'.repeat(200_000)}\nSubject: s\n\n`],
-  ])('of %s takes less than a second', async (_what, raw) => {
+  ])('of %s takes less than two seconds', async (_what, raw) => {
     const startedAt = performance.now();
     await parseMail(Buffer.from(raw));
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 
   it('never throws, whatever the bytes', async () => {
