@@ -28,8 +28,6 @@ export interface Table<Row extends object> {
   readonly name: string;
   readonly primaryKey: readonly (keyof Row & string)[];
   readonly columns: { readonly [Column in keyof Row]-?: ColumnType };
-  /** The table holds one row per key and slot (parts of a sum): `slot` is then part of the primary key too. */
-  readonly perSlot?: true;
   /** The key also holds the slot: one row per slot, whose figures add up, so that slots can move between shards. */
   readonly isKeyedBySlot?: true;
   /** Rows of other tables that follow from a change of this one; in the same slot, applied in the same transaction. */

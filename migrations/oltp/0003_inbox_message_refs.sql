@@ -16,7 +16,7 @@ create table inbox_message_refs (
   status                 varchar(50) not null check (status in ('received', 'submitted', 'parked')),
   preview                text not null,
   attachment_count       integer not null,
-  thread_node_id         uuid not null,
+  thread_node_id         uuid,
   content_storage_key    varchar(500) not null,
   sent_at                timestamptz,
   processed              timestamptz not null,

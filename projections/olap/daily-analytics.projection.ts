@@ -20,9 +20,9 @@ interface Counts {
   readonly assignments: number;
 }
 
-type DailyAnalyticsRow = Counts & { readonly day: string; readonly email_account_id: string };
+export type DailyAnalyticsRow = Counts & { readonly day: string; readonly email_account_id: string };
 
-const dailyAnalytics: Table<DailyAnalyticsRow> = {
+export const dailyAnalyticsTable: Table<DailyAnalyticsRow> = {
   name: 'daily_analytics',
   primaryKey: ['day', 'email_account_id'],
   columns: {
@@ -59,7 +59,7 @@ const nothing: Counts = {
 /** What happened per UTC day and mailbox (T-17), counted from the events themselves (F-35). */
 export const dailyAnalyticsProjection: Projection = {
   name: 'daily-analytics',
-  tables: [dailyAnalytics],
+  tables: [dailyAnalyticsTable],
   project(event) {
     const counted = countsOf(event);
     return counted ? [added(event, counted.mailboxId, counted.counts)] : [];
@@ -96,8 +96,8 @@ function counterOf(event: ProjectedEvent): keyof Counts | null {
 
 function added(event: ProjectedEvent, mailboxId: string, counts: Partial<Counts>): RowOperation {
   const { tenantId, occurredAt } = event.metadata;
-  const day = occurredAt.slice(0, 'YYYY-MM-DD'.length);
-  return rowOperation(dailyAnalytics, { tenantId, slotEntityId: mailboxId }, [day, mailboxId], (row) => {
+  const day = instant(occurredAt).slice(0, 'YYYY-MM-DD'.length);
+  return rowOperation(dailyAnalyticsTable, { tenantId, slotEntityId: mailboxId }, [day, mailboxId], (row) => {
     const before: Counts = row ?? nothing;
     const names = Object.keys(nothing) as (keyof Counts)[];
     const sums = Object.fromEntries(

@@ -1,6 +1,6 @@
 import { rowOperationInSlot, type RowOperation, type Table } from '../projection';
 
-interface AgentInboxSummaryRow {
+export interface AgentInboxRow {
   readonly agent_id: string;
   readonly open_conversations: number;
   readonly pending_conversations: number;
@@ -11,10 +11,10 @@ interface AgentInboxSummaryRow {
  * What an agent has on the desk (T-27), one row per agent and slot, so that it moves with its conversations and an agent's
  * figures are a sum. Derived from conversation rows: it cannot drift from them.
  */
-export const agentInboxSummary: Table<AgentInboxSummaryRow> = {
+export const agentInboxTable: Table<AgentInboxRow> = {
   name: 'agent_inbox_summary',
   primaryKey: ['agent_id'],
-  perSlot: true,
+  isKeyedBySlot: true,
   columns: {
     agent_id: 'uuid',
     open_conversations: 'integer',
@@ -51,8 +51,8 @@ export function agentInboxChanges(change: {
     const delta = difference(loadFor(agentId, change.after), loadFor(agentId, change.before));
     if (delta.open === 0 && delta.pending === 0 && delta.unread === 0) return [];
     return [
-      rowOperationInSlot(agentInboxSummary, change, [agentId, change.slot], (row) =>
-        added(row, agentId, change.slot, delta),
+      rowOperationInSlot(agentInboxTable, change, [agentId, change.slot], (row) =>
+        added(row, agentId, delta),
       ),
     ];
   });
@@ -74,12 +74,7 @@ function difference(after: Load, before: Load): Load {
   };
 }
 
-function added(
-  row: AgentInboxSummaryRow | null,
-  agentId: string,
-  slot: number,
-  delta: Load,
-): AgentInboxSummaryRow | null {
+function added(row: AgentInboxRow | null, agentId: string, delta: Load): AgentInboxRow | null {
   const sum = {
     agent_id: agentId,
     open_conversations: (row?.open_conversations ?? 0) + delta.open,

@@ -12,9 +12,10 @@ import {
   type RowOperation,
   type Table,
 } from '../projection';
-import { agentInboxChanges, agentInboxSummary } from './agent-inbox-summary';
+import { instant } from '../storable';
+import { agentInboxChanges, agentInboxTable } from './agent-inbox-summary';
 
-interface ConversationRow {
+export interface ConversationRow {
   readonly id: string;
   readonly email_account_id: string;
   readonly subject: string;
@@ -33,14 +34,14 @@ interface ConversationRow {
   readonly stream_revision: number;
 }
 
-interface ConversationReadRow {
+export interface ConversationReadRow {
   readonly conversation_id: string;
   readonly agent_id: string;
   readonly seen_count: number;
   readonly seen_at: string;
 }
 
-interface ConversationNoteRow {
+export interface ConversationNoteRow {
   readonly conversation_id: string;
   readonly id: string;
   readonly author_id: string;
@@ -48,7 +49,7 @@ interface ConversationNoteRow {
   readonly created_at: string;
 }
 
-const conversations: Table<ConversationRow> = {
+export const conversationsTable: Table<ConversationRow> = {
   name: 'conversations',
   primaryKey: ['id'],
   columns: {
@@ -72,13 +73,13 @@ const conversations: Table<ConversationRow> = {
   derive: agentInboxChanges,
 };
 
-const conversationReads: Table<ConversationReadRow> = {
+export const conversationReadsTable: Table<ConversationReadRow> = {
   name: 'conversation_reads',
   primaryKey: ['conversation_id', 'agent_id'],
   columns: { conversation_id: 'uuid', agent_id: 'uuid', seen_count: 'integer', seen_at: 'timestamptz' },
 };
 
-const conversationNotes: Table<ConversationNoteRow> = {
+export const conversationNotesTable: Table<ConversationNoteRow> = {
   name: 'conversation_notes',
   primaryKey: ['conversation_id', 'id'],
   columns: {
@@ -93,7 +94,7 @@ const conversationNotes: Table<ConversationNoteRow> = {
 /** The inbox (T-24, T-26): one row per conversation, with its counters, its notes and what each agent has seen. */
 export const conversationsProjection: Projection = {
   name: 'conversations',
-  tables: [conversations, conversationReads, conversationNotes, agentInboxSummary],
+  tables: [conversationsTable, conversationReadsTable, conversationNotesTable, agentInboxTable],
   project(event) {
     if (!isConversationEvent(event)) return [];
     return [
@@ -148,19 +149,20 @@ function opened(row: ConversationRow | null, { data }: ConversationOpened): Conv
     preview: '',
     last_message_at: null,
     merged_into: null,
-    created_at: row?.created_at ?? data.openedAt,
-    updated_at: data.openedAt,
+    created_at: row?.created_at ?? instant(data.openedAt),
+    updated_at: instant(data.openedAt),
     stream_revision: 0,
   };
 }
 
 function attached(row: ConversationRow, { data }: MessageAttached): ConversationRow {
-  const isNewest = row.last_message_at === null || data.at >= row.last_message_at;
+  const at = instant(data.at);
+  const isNewest = row.last_message_at === null || at >= row.last_message_at;
   const newest = {
     last_message_id: data.messageId,
     last_from: data.from,
     preview: data.preview,
-    last_message_at: data.at,
+    last_message_at: at,
   };
   return {
     ...row,
@@ -191,7 +193,7 @@ function unread(messageIds: readonly string[]): Pick<ConversationRow, 'unread_co
 function stamped(event: Recorded<ConversationEvent>, row: ConversationRow | null): ConversationRow | null {
   if (!row) return null;
   const isReading = event.type === 'ConversationRead' || event.type === 'ConversationMarkedUnread';
-  const { occurredAt } = event.metadata;
+  const occurredAt = instant(event.metadata.occurredAt);
   const updated = isReading || occurredAt < row.updated_at ? row.updated_at : occurredAt;
   return { ...row, updated_at: updated, stream_revision: event.revision };
 }
@@ -200,18 +202,18 @@ function besideConversation(event: Recorded<ConversationEvent>): RowOperation[] 
   switch (event.type) {
     case 'ConversationRead': {
       const { conversationId, agentId, messageCount } = event.data;
-      const seenAt = event.metadata.occurredAt;
+      const seenAt = instant(event.metadata.occurredAt);
       const row = {
         conversation_id: conversationId,
         agent_id: agentId,
         seen_count: messageCount,
         seen_at: seenAt,
       };
-      return [rowOperation(conversationReads, owner(event), [conversationId, agentId], () => row)];
+      return [rowOperation(conversationReadsTable, owner(event), [conversationId, agentId], () => row)];
     }
     case 'ConversationMarkedUnread': {
       const { conversationId, agentId } = event.data;
-      return [rowOperation(conversationReads, owner(event), [conversationId, agentId], () => null)];
+      return [rowOperation(conversationReadsTable, owner(event), [conversationId, agentId], () => null)];
     }
     case 'NoteAdded': {
       const { conversationId, noteId, authorId, addedAt, text } = event.data;
@@ -220,9 +222,9 @@ function besideConversation(event: Recorded<ConversationEvent>): RowOperation[] 
         id: noteId,
         author_id: authorId,
         body: text,
-        created_at: addedAt,
+        created_at: instant(addedAt),
       };
-      return [rowOperation(conversationNotes, owner(event), [conversationId, noteId], () => row)];
+      return [rowOperation(conversationNotesTable, owner(event), [conversationId, noteId], () => row)];
     }
     case 'ConversationOpened':
     case 'MessageAttached':
@@ -239,7 +241,7 @@ function onConversation(
   event: Recorded<ConversationEvent>,
   fold: (row: ConversationRow | null) => ConversationRow | null,
 ): RowOperation {
-  return rowOperation(conversations, owner(event), [event.data.conversationId], fold);
+  return rowOperation(conversationsTable, owner(event), [event.data.conversationId], fold);
 }
 
 function owner(event: Recorded<ConversationEvent>): { tenantId: string; slotEntityId: string } {

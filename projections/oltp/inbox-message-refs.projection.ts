@@ -13,9 +13,9 @@ import {
   type RowOperation,
   type Table,
 } from '../projection';
-import { truncate } from '../truncate';
+import { instant, truncated } from '../storable';
 
-interface MessageRefRow {
+export interface MessageRefRow {
   readonly id: string;
   readonly email_account_id: string;
   readonly conversation_id: string | null;
@@ -39,7 +39,7 @@ interface MessageRefRow {
   readonly stream_revision: number;
 }
 
-interface RecipientRow {
+export interface RecipientRow {
   readonly message_id: string;
   readonly ordinal: number;
   readonly kind: 'from' | 'to' | 'cc';
@@ -47,7 +47,7 @@ interface RecipientRow {
   readonly address: string;
 }
 
-const inboxMessageRefs: Table<MessageRefRow> = {
+export const inboxMessageRefsTable: Table<MessageRefRow> = {
   name: 'inbox_message_refs',
   primaryKey: ['id'],
   columns: {
@@ -75,7 +75,7 @@ const inboxMessageRefs: Table<MessageRefRow> = {
   },
 };
 
-const messageRecipients: Table<RecipientRow> = {
+export const messageRecipientsTable: Table<RecipientRow> = {
   name: 'message_recipients',
   primaryKey: ['message_id', 'ordinal'],
   columns: { message_id: 'uuid', ordinal: 'smallint', kind: 'text', name: 'text', address: 'text' },
@@ -88,7 +88,7 @@ const subjectLengthMax = 500;
 /** One row of metadata per message, without its body (T-01, F-02), and its recipients. */
 export const inboxMessageRefsProjection: Projection = {
   name: 'inbox-message-refs',
-  tables: [inboxMessageRefs, messageRecipients],
+  tables: [inboxMessageRefsTable, messageRecipientsTable],
   project(event) {
     if (event.type === 'MessageReceived') {
       const { sentAt, receivedAt, messageType } = event.data;
@@ -96,8 +96,8 @@ export const inboxMessageRefsProjection: Projection = {
         direction: 'inbound',
         message_type: messageType,
         status: 'received',
-        sent_at: sentAt,
-        processed: receivedAt,
+        sent_at: sentAt === null ? null : instant(sentAt),
+        processed: instant(receivedAt),
       });
     }
     if (event.type === 'MessageSubmitted') {
@@ -107,7 +107,7 @@ export const inboxMessageRefsProjection: Projection = {
         message_type: 'email',
         status: 'submitted',
         sent_at: null,
-        processed: submittedAt,
+        processed: instant(submittedAt),
       });
     }
     if (event.type === 'MessageParked') return parked(event, event.data);
@@ -129,9 +129,9 @@ function stored(
   const row = {
     ...unplaced(event, data.messageId, data.mailboxId, data.content.storageKey),
     ...place,
-    from_email: truncate(data.from[0]?.address ?? '', addressLengthMax),
-    to_email: data.to[0] ? truncate(data.to[0].address, addressLengthMax) : null,
-    subject: truncate(data.subject, subjectLengthMax),
+    from_email: truncated(data.from[0]?.address ?? '', addressLengthMax),
+    to_email: data.to[0] ? truncated(data.to[0].address, addressLengthMax) : null,
+    subject: truncated(data.subject, subjectLengthMax),
     preview: data.preview,
     attachment_count: data.attachmentCount,
     thread_node_id: data.threadNodeId,
@@ -146,7 +146,7 @@ function parked(event: ProjectedEvent, data: MessageParked['data']): RowOperatio
     message_type: 'email',
     status: 'parked',
     sent_at: null,
-    processed: data.receivedAt,
+    processed: instant(data.receivedAt),
     from_email: '',
     to_email: null,
     subject: '',
@@ -158,7 +158,7 @@ function parked(event: ProjectedEvent, data: MessageParked['data']): RowOperatio
 }
 
 function unplaced(event: ProjectedEvent, id: string, mailboxId: string, storageKey: string) {
-  const { occurredAt } = event.metadata;
+  const occurredAt = instant(event.metadata.occurredAt);
   return {
     id,
     email_account_id: mailboxId,
@@ -188,7 +188,7 @@ function placed(
         ...row,
         conversation_id: conversationId,
         parent_message_id: parentMessageId,
-        updated: event.metadata.occurredAt,
+        updated: instant(event.metadata.occurredAt),
       },
   );
 }
@@ -200,7 +200,7 @@ function recipientsOf(
   const named = (kind: RecipientRow['kind'], addresses: readonly EmailAddress[]) =>
     addresses.map(({ name, address }) => ({ kind, name, address }));
   return [...named('from', from), ...named('to', to), ...named('cc', cc)].map((recipient, ordinal) =>
-    rowOperation(messageRecipients, owner(event, messageId), [messageId, ordinal], () => ({
+    rowOperation(messageRecipientsTable, owner(event, messageId), [messageId, ordinal], () => ({
       message_id: messageId,
       ordinal,
       ...recipient,
@@ -213,7 +213,7 @@ function onMessage(
   messageId: string,
   fold: (row: MessageRefRow | null) => MessageRefRow | null,
 ): RowOperation {
-  return rowOperation(inboxMessageRefs, owner(event, messageId), [messageId], fold);
+  return rowOperation(inboxMessageRefsTable, owner(event, messageId), [messageId], fold);
 }
 
 function owner(
