@@ -22,7 +22,7 @@ declare module 'fastify' {
 
 /** How a process tells who a bearer token belongs to. Both may throw when what they ask is away (503). */
 export interface Authenticator {
-  tenantOf(token: string): Promise<Principal | null>;
+  tenantOf(token: string, request: FastifyRequest): Promise<Principal | null>;
   isOperator(token: string): boolean;
 }
 
@@ -48,7 +48,7 @@ export function demandAccess(
         if (!authenticator.isOperator(bearerToken(request))) throw unauthenticated();
         return;
       case 'tenant':
-        request.principal = await authenticator.tenantOf(bearerToken(request));
+        request.principal = await authenticator.tenantOf(bearerToken(request), request);
         if (request.principal === null) throw unauthenticated();
     }
   });
