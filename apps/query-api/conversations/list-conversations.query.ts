@@ -1,0 +1,104 @@
+import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
+import { pageOf, placeOfCursor, type Place } from '../reading/cursor';
+import { isoTime, jsonObject, jsonPage, placeOf, type JsonPage } from '../reading/row-json';
+import { Reads, type Reader } from '../reading/reads';
+import type { Representation } from '../reading/representation';
+
+/** Those a list can be asked for. A merged conversation is another name of one that is listed already. */
+export const listedStatuses = ['open', 'pending', 'resolved', 'spam', 'trash'] as const;
+export type ListedStatus = (typeof listedStatuses)[number];
+
+export interface ConversationFilter {
+  readonly mailboxId: string | null;
+  /** `none`: nobody's. */
+  readonly assigneeId: string | null;
+  readonly statuses: readonly ListedStatus[];
+  readonly limit: number;
+  readonly cursor: string | undefined;
+}
+
+const inboxListTtlMs = 30_000;
+
+/** The inbox list, newest first (Q-01). */
+export class ListConversations extends Query<Representation | null> {
+  constructor(
+    readonly reader: Reader,
+    readonly filter: ConversationFilter,
+  ) {
+    super();
+  }
+}
+
+@QueryHandler(ListConversations)
+export class ListConversationsHandler implements IQueryHandler<ListConversations> {
+  constructor(private readonly reads: Reads) {}
+
+  async execute({ reader, filter }: ListConversations): Promise<Representation | null> {
+    const before = placeOfCursor(filter.cursor);
+    return this.reads.answer(reader, {
+      tiers: ['oltp'],
+      cache: { route: 'conversations', parameters: [filter], ttlMs: inboxListTtlMs },
+      load: (from) =>
+        from('oltp', async (rows) => {
+          const { name, text, values } = conversationPage(rows.schema, rows.tenantId, filter, before);
+          const [page] = await rows.query<JsonPage>(name, text, values);
+          return pageOf(page);
+        }),
+    });
+  }
+}
+
+const listItem = jsonObject({
+  id: 'id',
+  mailboxId: 'email_account_id',
+  subject: 'subject',
+  status: 'status',
+  assigneeId: 'assigned_agent_id',
+  unreadCount: 'unread_count',
+  messageCount: 'message_count',
+  lastFrom: 'last_from',
+  preview: 'preview',
+  lastMessageAt: isoTime('last_message_at'),
+  createdAt: isoTime('created_at'),
+  updatedAt: isoTime('updated_at'),
+  revision: 'stream_revision',
+});
+
+/**
+ * One ordered index scan per status, merged: `status in (…)` makes PostgreSQL read and sort all rows of both, which is
+ * twice as slow (performance.md 2d). Served by conversations_by_mailbox, _by_agent or _by_activity.
+ */
+export function conversationPage(
+  schema: string,
+  tenantId: string,
+  filter: ConversationFilter,
+  before: Place | null,
+): { name: string; text: string; values: unknown[] } {
+  const values: unknown[] = [tenantId, filter.limit];
+  const bound = (value: unknown, type: string): string => `$${values.push(value)}::${type}`;
+  const conditions = ['tenant_id = $1'];
+  if (filter.mailboxId !== null) {
+    conditions.push(`email_account_id = ${bound(filter.mailboxId, 'uuid')}`);
+  }
+  if (filter.assigneeId === 'none') conditions.push('assigned_agent_id is null');
+  else if (filter.assigneeId !== null) {
+    conditions.push(`assigned_agent_id = ${bound(filter.assigneeId, 'uuid')}`);
+  }
+  if (before !== null) {
+    conditions.push(`(updated_at, id) < (${bound(before.time, 'timestamptz')}, ${bound(before.id, 'uuid')})`);
+  }
+  const newestFirst = 'order by updated_at desc, id desc limit $2::int + 1';
+  const scans = filter.statuses.map(
+    (status) =>
+      `(select * from ${schema}.conversations where ${conditions.join(' and ')} and status = '${status}' ${newestFirst})`,
+  );
+  const page = `select ${listItem} as item, ${placeOf('updated_at', 'id')} as place
+                from (${scans.join(' union all ')}) merged ${newestFirst}`;
+  const shape = [
+    filter.mailboxId === null ? '' : 'm',
+    filter.assigneeId === null ? '' : filter.assigneeId === 'none' ? 'n' : 'a',
+    before === null ? '' : 'c',
+    ...filter.statuses.map((status) => status.slice(0, 2)),
+  ].join('-');
+  return { name: `list-${shape}`, text: jsonPage(page, '$2::int'), values };
+}

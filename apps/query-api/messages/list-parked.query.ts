@@ -1,0 +1,77 @@
+import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
+import { pageOf, placeOfCursor } from '../reading/cursor';
+import { isoTime, jsonObject, jsonPage, placeOf, type JsonPage } from '../reading/row-json';
+import { Reads, type Reader } from '../reading/reads';
+import { Representation } from '../reading/representation';
+
+/** Mails that could not be read as mail, latest first, each with the reason. Their bytes are whole under /raw. */
+export class ListParked extends Query<Representation | null> {
+  constructor(
+    readonly reader: Reader,
+    readonly limit: number,
+    readonly cursor: string | undefined,
+  ) {
+    super();
+  }
+}
+
+interface ParkedItem {
+  readonly id: string;
+  readonly [field: string]: unknown;
+}
+
+@QueryHandler(ListParked)
+export class ListParkedHandler implements IQueryHandler<ListParked> {
+  constructor(private readonly reads: Reads) {}
+
+  async execute({ reader, limit, cursor }: ListParked): Promise<Representation | null> {
+    const before = placeOfCursor(cursor);
+    return this.reads.answer(reader, {
+      tiers: ['oltp', 'content'],
+      load: async (from) => {
+        const [page] = await from('oltp', ({ schema, tenantId, query }) =>
+          query<JsonPage>(before === null ? 'parked' : 'parked-on', parkedPage(schema, before !== null), [
+            tenantId,
+            limit,
+            ...(before === null ? [] : [before.time, before.id]),
+          ]),
+        );
+        if (page === undefined) return pageOf(page);
+        const items = JSON.parse(page.items) as ParkedItem[];
+        // The reason lies with the bytes, in the tier the parser writes.
+        const reasons = await from('content', ({ schema, tenantId, query }) =>
+          query<{ id: string; reason: string | null; rawSizeBytes: number }>(
+            'parked-reasons',
+            `select message_id as id, parked_reason as reason, raw_size_bytes as "rawSizeBytes"
+             from ${schema}.content_objects where tenant_id = $1 and message_id = any ($2::uuid[])`,
+            [tenantId, items.map(({ id }) => id)],
+          ),
+        );
+        const reasonOf = new Map(reasons.map((row) => [row.id, row]));
+        const joined = items.map((item) => {
+          const { reason = null, rawSizeBytes = null } = reasonOf.get(item.id) ?? {};
+          return { ...item, reason, rawSizeBytes };
+        });
+        return pageOf({ ...page, items: JSON.stringify(joined) });
+      },
+    });
+  }
+}
+
+/** Served by inbox_message_refs_parked. */
+function parkedPage(schema: string, goesOn: boolean): string {
+  const item = jsonObject({
+    id: 'id',
+    mailboxId: 'email_account_id',
+    receivedAt: isoTime('processed'),
+    rawUrl: `'/v1/messages/' || id || '/raw'`,
+  });
+  return jsonPage(
+    `select ${item} as item, ${placeOf('processed', 'id')} as place
+     from ${schema}.inbox_message_refs
+     where tenant_id = $1 and status = 'parked'
+       ${goesOn ? 'and (processed, id) < ($3::timestamptz, $4::uuid)' : ''}
+     order by processed desc, id desc limit $2::int + 1`,
+    '$2::int',
+  );
+}
