@@ -53,8 +53,7 @@ export function keepPostgresRunning(server: EmbeddedPostgres, report: (line: str
     report('PostgreSQL ended; starting it again');
     for (let delayMs = 250; ; delayMs = Math.min(2 * delayMs, restartDelayMaxMs)) {
       try {
-        await server.restart();
-        report(`PostgreSQL is back (pid ${server.pid})`);
+        if (await server.restart()) report(`PostgreSQL is back (pid ${server.pid})`);
         return;
       } catch (error) {
         report(`PostgreSQL did not start: ${error instanceof Error ? error.message : String(error)}`);

@@ -25,7 +25,7 @@ export async function openCacheServer(
       void startEmbeddedRedis({ dataDir }).then((again) => {
         current = again;
         if (again) watch(again);
-        else report('Redis did not start; reads go to the databases');
+        report(again ? `Redis is back (pid ${again.pid})` : 'Redis did not start; reads go to the databases');
       });
     });
   watch(first);

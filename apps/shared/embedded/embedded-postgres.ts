@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, escapeIdentifier } from 'pg';
@@ -12,9 +12,11 @@ import {
   socketDirectory,
 } from './directories';
 import { EmbeddedPostgresError, locatePostgres, type PostgresBinaries } from './postgres-binaries';
-import { isAlive, runningPostmaster, type Postmaster } from './postmaster-file';
+import { isAlive, removeStalePostmasterFile, runningPostmaster, type Postmaster } from './postmaster-file';
 
-const readyTimeoutMs = 30_000;
+/** Recovery after a crash replays up to max_wal_size. */
+const readyTimeoutMs = 120_000;
+const abortTimeoutMs = 2_000;
 const fastShutdownTimeoutMs = 8_000;
 const pollIntervalMs = 25;
 const superuser = 'postgres';
@@ -50,6 +52,7 @@ export class EmbeddedPostgres {
   private socketDir = '';
   private postmasterPid = 0;
   private stopping = false;
+  private starting: Promise<boolean> | null = null;
   private readonly exitListeners: (() => void)[] = [];
 
   constructor(
@@ -77,24 +80,11 @@ export class EmbeddedPostgres {
 
   /**
    * Makes sure that a server runs. After SIGKILL of a postmaster its successor refuses to start until the last backend of
-   * the old one is gone, so a refusal is tried again within a bound.
+   * the old one is gone, so a refusal is tried again within a bound. False when {@link stop} came in between.
    */
-  async restart(): Promise<void> {
-    const deadline = Date.now() + readyTimeoutMs;
-    for (;;) {
-      const found = await runningPostmaster(this.cluster);
-      if (found) {
-        if (await this.adopted(found, deadline)) return;
-        continue;
-      }
-      const refusal = await this.launch(deadline);
-      if (refusal === null) return;
-      const mayPass = /shared memory block|lock file|is still in use/.test(refusal);
-      if (!mayPass || Date.now() > deadline) {
-        throw new EmbeddedPostgresError(`PostgreSQL did not start:\n${refusal}`);
-      }
-      await delay(100);
-    }
+  async restart(): Promise<boolean> {
+    this.starting = this.untilRunning();
+    return this.starting;
   }
 
   async createDatabases(names: readonly string[]): Promise<void> {
@@ -113,6 +103,7 @@ export class EmbeddedPostgres {
   /** Fast shutdown: open transactions are rolled back, everything committed is on disk. By force after `timeoutMs`. */
   async stop(timeoutMs = fastShutdownTimeoutMs): Promise<void> {
     this.stopping = true;
+    await this.starting?.catch(() => undefined);
     for (const [signal, boundMs] of [
       ['SIGINT', timeoutMs],
       ['SIGQUIT', 500],
@@ -124,6 +115,31 @@ export class EmbeddedPostgres {
     }
     await removeTemporarySocketDirectory(this.socketDir);
     this.socketDir = '';
+  }
+
+  private async untilRunning(): Promise<boolean> {
+    const deadline = Date.now() + readyTimeoutMs;
+    while (!this.stopping) {
+      const found = await runningPostmaster(this.cluster);
+      if (found) {
+        if (await this.adopted(found, deadline)) return true;
+        continue;
+      }
+      const refusal = await this.launch(deadline);
+      if (refusal === null) return true;
+      const mayPass = /shared memory block|lock file/.test(refusal);
+      if (!this.isStopping() && (!mayPass || Date.now() > deadline)) {
+        throw new EmbeddedPostgresError(`PostgreSQL did not start:\n${refusal}`);
+      }
+      await removeStalePostmasterFile(this.cluster);
+      await delay(100);
+    }
+    return false;
+  }
+
+  /** A method, because a field the compiler has seen as false would stay false for it across an await. */
+  private isStopping(): boolean {
+    return this.stopping;
   }
 
   /** False when the orphan went away while we watched: it was shutting down. */
@@ -145,21 +161,20 @@ export class EmbeddedPostgres {
   private async launch(deadline: number): Promise<string | null> {
     // After a crash the same one again: others hold the URL.
     if (this.socketDir === '') this.socketDir = await socketDirectory(this.dataDir, this.binaries.account);
-    // Of a server that is gone; its number may meanwhile belong to a process PostgreSQL would wait for.
-    await unlink(join(this.cluster, 'postmaster.pid')).catch(() => undefined);
     const logPath = join(this.dataDir, 'log', 'postgres.log');
     const logged = (await stat(logPath).catch(() => ({ size: 0 }))).size;
     const child = this.spawnPostgres(logPath);
     let ended = false;
     child.once('error', () => (ended = true));
     child.once('exit', () => (ended = true));
-    await until(async () => ended || (await this.answers()), deadline);
+    await until(async () => ended || this.stopping || (await this.answers()), deadline);
     if (!ended && (await this.answers())) {
       this.postmasterPid = child.pid ?? 0;
       child.once('exit', () => this.exited());
       return null;
     }
     child.kill('SIGQUIT');
+    await until(() => ended, Date.now() + abortTimeoutMs);
     return (await readFile(logPath)).subarray(logged).toString('utf8').trim();
   }
 

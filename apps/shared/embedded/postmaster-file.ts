@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, readdir, readlink, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** What a running server writes into its data directory (postmaster.pid): who it is and where it listens. */
@@ -14,6 +14,20 @@ export async function runningPostmaster(dataDirectory: string): Promise<Postmast
   const pid = Number(pidLine);
   if (!Number.isInteger(pid) || pid <= 1 || !isAlive(pid) || !(await isPostgres(pid))) return null;
   return { pid, socketDir: socketDir?.trim() ?? '' };
+}
+
+/**
+ * Removes the file of a server that is gone but whose number now belongs to another process, which PostgreSQL would wait
+ * for without end: usual where a container restarts. Never while anything works in the data directory, because the file is
+ * also PostgreSQL's own guard against two servers at once.
+ */
+export async function removeStalePostmasterFile(dataDirectory: string): Promise<void> {
+  if (process.platform !== 'linux' || (await runningPostmaster(dataDirectory)) !== null) return;
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const workingDirectory = await readlink(`/proc/${pid}/cwd`).catch(() => null);
+    if (workingDirectory === dataDirectory) return;
+  }
+  await unlink(join(dataDirectory, 'postmaster.pid')).catch(() => undefined);
 }
 
 export function isAlive(pid: number): boolean {

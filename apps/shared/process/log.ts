@@ -103,5 +103,6 @@ function loggableError(error: Error): Record<string, unknown> {
 }
 
 function withoutAddresses(text: string): string {
-  return text.replace(/[^\s<>"'(),;:=]{1,64}@[^\s<>"'(),;:=]{1,255}/g, '[address]');
+  // Without `/`, so that the scoped packages in a stack keep their names.
+  return text.replace(/[^\s<>"'(),;:=/]{1,64}@[^\s<>"'(),;:=/]{1,255}/g, '[address]');
 }

@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -6,8 +16,8 @@ import {
   type EmbeddedPostgres,
 } from '../../../../apps/shared/embedded/embedded-postgres';
 import { removeDataDirectory } from '../../../../apps/shared/embedded/directories';
-import { createLibraryLinks } from '../../../../apps/shared/embedded/postgres-binaries';
-import { isAlive } from '../../../../apps/shared/embedded/postmaster-file';
+import { createLibraryLinks, locatePostgres } from '../../../../apps/shared/embedded/postgres-binaries';
+import { isAlive, runningPostmaster } from '../../../../apps/shared/embedded/postmaster-file';
 import { queryAsSuperuser } from '../../../support/postgres';
 
 describe('the embedded PostgreSQL', () => {
@@ -71,6 +81,34 @@ describe('the embedded PostgreSQL', () => {
     await crashed.restart();
     expect(crashed.pid).not.toBe(pidBefore);
     expect(await queryAsSuperuser(crashed.url('events'), 'select row from kept')).toEqual([{ row: 1 }]);
+  });
+
+  it('starts although the number of its dead predecessor has a new owner, as in a restarted container', async () => {
+    const crashed = await start();
+    await queryAsSuperuser(crashed.url('events'), 'create table kept as select 1 as row');
+    const file = join(crashed.cluster, 'postmaster.pid');
+    const written = readFileSync(file, 'utf8');
+    await crashed.stop();
+    const { account } = await locatePostgres();
+    // Of the server's own user: PostgreSQL takes a process of another one for what it is.
+    const newOwner = spawn('sleep', ['60'], { ...account, cwd: '/' });
+    try {
+      writeFileSync(file, written.replace(/^\d+/, String(newOwner.pid)));
+      if (account) chownSync(file, account.uid, account.gid);
+      const next = await start();
+      expect(await queryAsSuperuser(next.url('events'), 'select row from kept')).toEqual([{ row: 1 }]);
+    } finally {
+      newOwner.kill();
+    }
+  });
+
+  it('starts nothing more once it was told to stop, even in the middle of a restart', async () => {
+    const crashed = await start();
+    process.kill(crashed.pid, 'SIGKILL');
+    const restarting = crashed.restart();
+    await crashed.stop();
+    await restarting;
+    expect(await runningPostmaster(crashed.cluster)).toBeNull();
   });
 
   it('works below a directory only its owner can enter, at any depth', async () => {
