@@ -5,6 +5,7 @@ import {
   type RowOperation,
   type Table,
 } from '../projection';
+import { instant } from '../storable';
 
 interface Counts {
   readonly messages_received: number;

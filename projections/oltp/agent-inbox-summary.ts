@@ -50,11 +50,7 @@ export function agentInboxChanges(change: {
     if (agentId === null || agentId === undefined) return [];
     const delta = difference(loadFor(agentId, change.after), loadFor(agentId, change.before));
     if (delta.open === 0 && delta.pending === 0 && delta.unread === 0) return [];
-    return [
-      rowOperationInSlot(agentInboxTable, change, [agentId, change.slot], (row) =>
-        added(row, agentId, delta),
-      ),
-    ];
+    return [rowOperationInSlot(agentInboxTable, change, [agentId], (row) => added(row, agentId, delta))];
   });
 }
 

@@ -1,0 +1,116 @@
+import type { ClientBase, Pool } from 'pg';
+import type { Checkpoint, SlotRange } from './lane-event';
+
+/** Whoever holds it may write the lane until somebody else has taken it over. */
+export interface LaneLease {
+  readonly lane: number;
+  readonly slots: SlotRange;
+  readonly epoch: string;
+  readonly checkpoint: Checkpoint | null;
+}
+
+/** Another process has taken the lane over: what this one was about to write is rolled back. */
+export class LaneLost extends Error {
+  override readonly name = 'LaneLost';
+
+  constructor(lane: number) {
+    super(`lane ${lane} was taken over by another process`);
+  }
+}
+
+/** How long a killed process can hold up its lanes. Commits and renewals extend it, an orderly stop gives it up. */
+export const leaseDurationMs = 3_000;
+
+interface LeaseRow {
+  readonly lane: number;
+  readonly slot_from: number;
+  readonly slot_to: number;
+  readonly epoch: string;
+  readonly commit_position: string | null;
+  readonly event_id: string | null;
+}
+
+/**
+ * Takes over every lane of the generation whose lease is free or has run out, each under a new epoch. Of two processes
+ * that try at once, the later one wins the lane and the earlier one finds out with its next commit.
+ */
+export async function takeFreeLanes(pool: Pool, schema: string, owner: string): Promise<LaneLease[]> {
+  const { rows } = await pool.query<LeaseRow>(
+    `update ${schema}.checkpoints
+     set epoch = epoch + 1, owner = $1, lease_expires_at = now() + $2 * interval '1 millisecond'
+     where ${isFree}
+     returning lane, slot_from, slot_to, epoch, commit_position, event_id`,
+    [owner, leaseDurationMs],
+  );
+  return rows.map((row) => ({
+    lane: row.lane,
+    slots: { from: row.slot_from, to: row.slot_to },
+    epoch: row.epoch,
+    checkpoint:
+      row.commit_position === null || row.event_id === null
+        ? null
+        : { position: BigInt(row.commit_position), eventId: row.event_id },
+  }));
+}
+
+const isFree = `(owner is null or lease_expires_at is null or lease_expires_at < now())`;
+
+/**
+ * Extends the leases of lanes that have nothing to commit. Resolves to whether lanes of others are free to be taken.
+ * Throws {@link LaneLost} when one of these is no longer ours.
+ */
+export async function renewLeases(
+  pool: Pool,
+  schema: string,
+  leases: readonly LaneLease[],
+): Promise<{ othersAreFree: boolean }> {
+  const { rows } = await pool.query<{ lane: number }>(
+    `update ${schema}.checkpoints c set lease_expires_at = now() + $3 * interval '1 millisecond'
+     from unnest($1::smallint[], $2::bigint[]) as held (lane, epoch)
+     where c.lane = held.lane and c.epoch = held.epoch returning c.lane`,
+    [leases.map(({ lane }) => lane), leases.map(({ epoch }) => epoch), leaseDurationMs],
+  );
+  const kept = new Set(rows.map(({ lane }) => lane));
+  for (const { lane } of leases) if (!kept.has(lane)) throw new LaneLost(lane);
+  const free = await pool.query(`select 1 from ${schema}.checkpoints where ${isFree} limit 1`);
+  return { othersAreFree: free.rows.length > 0 };
+}
+
+/** Lets another process take the lanes at once. A lane that was lost is left alone. */
+export async function releaseLeases(pool: Pool, schema: string, leases: readonly LaneLease[]): Promise<void> {
+  await pool.query(
+    `update ${schema}.checkpoints c set owner = null, lease_expires_at = null
+     from unnest($1::smallint[], $2::bigint[]) as held (lane, epoch)
+     where c.lane = held.lane and c.epoch = held.epoch`,
+    [leases.map(({ lane }) => lane), leases.map(({ epoch }) => epoch)],
+  );
+}
+
+/**
+ * Moves the checkpoint in the transaction of the rows it stands for. The epoch keeps out a writer that was paused while
+ * its lane was taken over; the old position keeps out one that has already committed this batch and did not hear of it.
+ * Throws {@link LaneLost}, upon which the caller rolls back.
+ */
+export async function moveCheckpoint(
+  client: ClientBase,
+  schema: string,
+  lease: LaneLease,
+  { from, to, events }: { from: Checkpoint | null; to: Checkpoint; events: number },
+): Promise<void> {
+  const { rowCount } = await client.query(
+    `update ${schema}.checkpoints
+     set commit_position = $4, prepare_position = $4, event_id = $5, events = events + $6, updated_at = now(),
+         lease_expires_at = now() + $7 * interval '1 millisecond'
+     where lane = $1 and epoch = $2 and commit_position is not distinct from $3::numeric`,
+    [
+      lease.lane,
+      lease.epoch,
+      from === null ? null : from.position.toString(),
+      to.position.toString(),
+      to.eventId,
+      events,
+      leaseDurationMs,
+    ],
+  );
+  if (rowCount !== 1) throw new LaneLost(lease.lane);
+}

@@ -1,0 +1,220 @@
+import type { ClientBase, Pool } from 'pg';
+import { untilAvailable } from '../postgres/retry';
+import { inTransaction } from '../postgres/transaction';
+import { isTransient } from '../postgres/transient-error';
+import { holds, type Checkpoint, type LaneEvent } from './lane-event';
+import { LaneLost, moveCheckpoint, type LaneLease } from './lane-lease';
+import { park, parkedAmong, sequenceName, type ParkedEvent } from './parked-sequences';
+import { applyOperations, type PositionedOperation } from './row-writer';
+
+export interface LaneOptions {
+  /** Connections of role mailfold_projector to the database of the generation. */
+  readonly pool: Pool;
+  readonly tier: string;
+  readonly generation: number;
+  readonly schema: string;
+  readonly lease: LaneLease;
+  /** Events per transaction; default 1,000. Larger ones gain nothing and hold more memory (performance.md). */
+  readonly batchSizeMax?: number;
+  /** Ends the retries of a lane whose database is away. */
+  readonly signal: AbortSignal;
+  readonly onRetry?: (error: unknown) => void;
+  /** Told of every event that was parked, after the commit. */
+  readonly onParked?: (parked: ParkedEvent) => void;
+}
+
+const bytesPerBatchMax = 8 * 1024 * 1024;
+/** NOTIFY carries 8,000 bytes. Beyond this number readers take every tenant as changed. */
+const tenantsPerNoticeMax = 100;
+
+/**
+ * One writer of a range of slots. What is offered is committed in batches as large as they have grown while the last one
+ * was written: rows, parked events, checkpoint and notice in one transaction, fenced by the epoch of the lease
+ * (architecture.md §5). Its events take effect once, whatever is delivered twice and wherever it is killed.
+ */
+export class Lane {
+  private readonly queue: LaneEvent[] = [];
+  private queuedBytes = 0;
+  private committed: Checkpoint | null;
+  private lastOffered: bigint | null;
+  private writing: Promise<void> | null = null;
+  private failure: { readonly error: unknown } | null = null;
+  private readonly roomWaiters: (() => void)[] = [];
+  private readonly batchSizeMax: number;
+
+  constructor(private readonly options: LaneOptions) {
+    this.committed = options.lease.checkpoint;
+    this.lastOffered = options.lease.checkpoint?.position ?? null;
+    this.batchSizeMax = options.batchSizeMax ?? 1_000;
+  }
+
+  /** The last event whose effects are durable. */
+  get checkpoint(): Checkpoint | null {
+    return this.committed;
+  }
+
+  /**
+   * Takes the next event of the log; resolves when there is room for another. An event at or before the last one is a
+   * redelivery and ignored. Throws what has stopped the lane: {@link LaneLost}, or the abort.
+   */
+  async offer(event: LaneEvent): Promise<void> {
+    this.throwIfStopped();
+    if (this.lastOffered !== null && event.position <= this.lastOffered) return;
+    this.lastOffered = event.position;
+    this.queue.push(event);
+    this.queuedBytes += event.bytes;
+    this.writing ??= this.writeQueue();
+    while (this.isFull() && this.failure === null) {
+      await new Promise<void>((resolve) => this.roomWaiters.push(resolve));
+    }
+    this.throwIfStopped();
+  }
+
+  /** Resolves when all that was offered is committed. */
+  async settled(): Promise<void> {
+    await this.writing;
+    this.throwIfStopped();
+  }
+
+  /** For those who do not offer anything just now: throws what has stopped the lane, if something has. */
+  throwIfStopped(): void {
+    if (this.failure) throw this.failure.error;
+  }
+
+  private isFull(): boolean {
+    return this.queue.length >= 2 * this.batchSizeMax || this.queuedBytes >= 2 * bytesPerBatchMax;
+  }
+
+  private async writeQueue(): Promise<void> {
+    try {
+      while (this.queue.length > 0 && !this.options.signal.aborted) {
+        await this.commitWhole(this.takeBatch());
+        this.wakeWaiters();
+      }
+      this.options.signal.throwIfAborted();
+    } catch (error) {
+      this.failure = { error };
+    } finally {
+      this.writing = null;
+      this.wakeWaiters();
+    }
+  }
+
+  private wakeWaiters(): void {
+    for (const wake of this.roomWaiters.splice(0)) wake();
+  }
+
+  private takeBatch(): LaneEvent[] {
+    let bytes = 0;
+    let size = 0;
+    for (const event of this.queue) {
+      if (size >= this.batchSizeMax || (size > 0 && bytes + event.bytes > bytesPerBatchMax)) break;
+      bytes += event.bytes;
+      size += 1;
+    }
+    this.queuedBytes -= bytes;
+    return this.queue.splice(0, size);
+  }
+
+  /** Halves a batch that can never be applied until the event that is to blame stands alone; that one is parked. */
+  private async commitWhole(batch: readonly LaneEvent[]): Promise<void> {
+    try {
+      return await this.commit(batch);
+    } catch (error) {
+      if (error instanceof LaneLost || isTransient(error) || this.options.signal.aborted) throw error;
+      const [only, ...others] = batch;
+      if (only === undefined) return;
+      if (others.length === 0) return this.commit([{ ...only, poison: messageOf(error), operations: [] }]);
+    }
+    const middle = Math.ceil(batch.length / 2);
+    await this.commitWhole(batch.slice(0, middle));
+    await this.commitWhole(batch.slice(middle));
+  }
+
+  /** Transient errors are waited out for ever: a lane never skips and never gives up by itself. */
+  private async commit(batch: readonly LaneEvent[]): Promise<void> {
+    const last = batch.at(-1);
+    if (last === undefined) return;
+    const to = { position: last.position, eventId: last.id };
+    const { signal, onRetry } = this.options;
+    let tries = 0;
+    const parked = await untilAvailable(() => this.write(batch, to, tries++ > 0), {
+      signal,
+      delayMaxMs: 2_000,
+      ...(onRetry ? { onRetry } : {}),
+    });
+    this.committed = to;
+    for (const event of parked) this.options.onParked?.(event);
+  }
+
+  private async write(batch: readonly LaneEvent[], to: Checkpoint, isRetry: boolean): Promise<ParkedEvent[]> {
+    const { pool, schema, lease } = this.options;
+    const effective = batch.filter(({ operations, poison }) => poison !== null || operations.length > 0);
+    const tenantIds = tenantsOf(effective);
+    return inTransaction(pool, async (client) => {
+      if (isRetry && (await this.hasCommitted(client, to))) return [];
+      let parked: ParkedEvent[] = [];
+      if (effective.length > 0) {
+        await client.query(`select set_config('app.tenant_ids', $1, true)`, [`{${tenantIds.join(',')}}`]);
+        const split = splitPoison(effective, await parkedAmong(client, schema, effective));
+        await applyOperations(client, schema, split.operations);
+        await park(client, schema, split.parked);
+        parked = split.parked;
+      }
+      const events = batch.filter(({ sequence }) => holds(lease.slots, sequence.slot)).length;
+      await moveCheckpoint(client, schema, lease, { from: this.committed, to, events });
+      await client.query('select pg_notify($1, $2)', [
+        `mailfold_${this.options.tier}`,
+        this.notice(to, tenantIds),
+      ]);
+      return parked;
+    });
+  }
+
+  /** A connection lost during COMMIT leaves it open whether that succeeded; the checkpoint of our own epoch tells. */
+  private async hasCommitted(client: ClientBase, { position }: Checkpoint): Promise<boolean> {
+    const { schema, lease } = this.options;
+    const { rows } = await client.query<{ commit_position: string | null }>(
+      `select commit_position from ${schema}.checkpoints where lane = $1 and epoch = $2`,
+      [lease.lane, lease.epoch],
+    );
+    return rows[0]?.commit_position === position.toString();
+  }
+
+  private notice({ position }: Checkpoint, tenantIds: readonly string[]): string {
+    const { generation, lease } = this.options;
+    const tenants = tenantIds.length > tenantsPerNoticeMax ? null : tenantIds;
+    return JSON.stringify({ generation, lane: lease.lane, position: position.toString(), tenants });
+  }
+}
+
+/** Of the streams, not of the rows: an operation that reaches for another tenant's row is refused by its policy. */
+function tenantsOf(events: readonly LaneEvent[]): string[] {
+  return [...new Set(events.map(({ sequence }) => sequence.tenantId))];
+}
+
+/** A sequence goes on only as far as its first poison event: what comes after it was decided upon what it said. */
+function splitPoison(
+  events: readonly LaneEvent[],
+  alreadyParked: ReadonlySet<string>,
+): { operations: PositionedOperation[]; parked: ParkedEvent[] } {
+  const stopped = new Set(alreadyParked);
+  const operations: PositionedOperation[] = [];
+  const parked: ParkedEvent[] = [];
+  for (const event of events) {
+    if (event.poison !== null) parked.push({ event, reason: event.poison });
+    else if (stopped.has(sequenceName(event)))
+      parked.push({ event, reason: 'an earlier event of its sequence is parked' });
+    else {
+      const { position } = event;
+      operations.push(...event.operations.map((operation) => ({ position, operation })));
+      continue;
+    }
+    stopped.add(sequenceName(event));
+  }
+  return { operations, parked };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
