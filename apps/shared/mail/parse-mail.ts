@@ -1,5 +1,6 @@
 import PostalMime, { addressParser, Attachment, Email, Mailbox } from 'postal-mime';
 import { normaliseMessageId, parseMessageIds } from '../../../domain/message-identity';
+import { collectLinesInMemory } from './line-collector';
 import { mailCaps, MailRefused } from './mail-caps';
 import { readMailDate } from './mail-date';
 import { fingerprintOf, sha256 } from './mail-fingerprint';
@@ -15,6 +16,8 @@ export type { MailAddress, MailParseResult, ParsedAttachment, ParsedMail } from 
 
 /** Raised whenever the same bytes may give another ParsedMail: rows derived by an older one are then rebuilt. */
 export const parserVersion = 1;
+
+collectLinesInMemory();
 
 /**
  * Reads one message. Never throws: bytes that are no mail, exceed mailCaps or defeat the parser come back parked with
