@@ -1,4 +1,5 @@
 import { baseSubject, normaliseMessageId, parseMessageIds } from '../../domain/message-identity';
+import { cpuTimeMs } from '../support/cpu-time';
 
 describe('normalising a Message-ID', () => {
   it.each([
@@ -48,10 +49,9 @@ describe('reading References and In-Reply-To', () => {
 
   it.each([['<'], ['('], ['(<'], ['<a@b> '], ['()'], [')'], ['a@b '], ['>']])(
     'reads 575 KB of %j in linear time',
-    (garbage) => {
-      const startedAt = performance.now();
-      parseMessageIds(garbage.repeat(Math.ceil(575_000 / garbage.length)));
-      expect(performance.now() - startedAt).toBeLessThan(1_000);
+    async (garbage) => {
+      const value = garbage.repeat(Math.ceil(575_000 / garbage.length));
+      expect(await cpuTimeMs(() => parseMessageIds(value))).toBeLessThan(1_000);
     },
   );
 });
@@ -82,12 +82,12 @@ describe('the base subject of RFC 5256', () => {
 
   it.each([['[a]'], ['re:'], ['[fwd:'], ['(fwd)'], ['[ '], ['re ['], ['[a] re [b]: ']])(
     'of 250 KB of %j is found in linear time',
-    (garbage) => {
-      const startedAt = performance.now();
-      baseSubject(`${garbage.repeat(250_000 / garbage.length)}x`);
-      baseSubject(`x${garbage.repeat(250_000 / garbage.length)}`);
-      baseSubject(`${'[fwd:'.repeat(25_000)}${garbage.repeat(25_000)}${']'.repeat(25_000)}`);
-      expect(performance.now() - startedAt).toBeLessThan(1_000);
+    async (garbage) => {
+      const times = 250_000 / garbage.length;
+      const wrapped = `${'[fwd:'.repeat(25_000)}${garbage.repeat(25_000)}${']'.repeat(25_000)}`;
+      for (const subject of [`${garbage.repeat(times)}x`, `x${garbage.repeat(times)}`, wrapped]) {
+        expect(await cpuTimeMs(() => baseSubject(subject))).toBeLessThan(1_000);
+      }
     },
   );
 });

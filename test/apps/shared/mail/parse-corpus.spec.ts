@@ -1,4 +1,5 @@
 import { MailParseResult, parseMail } from '../../../../apps/shared/mail/parse-mail';
+import { cpuTimeMs } from '../../../support/cpu-time';
 import { CorpusFile, describeWithCorpus, MailCorpus } from '../../../support/mail-corpus';
 
 interface Read extends CorpusFile {
@@ -9,9 +10,9 @@ interface Read extends CorpusFile {
 async function readAll(corpus: MailCorpus, folder: string): Promise<Read[]> {
   const read: Read[] = [];
   for (const file of corpus.messages(folder)) {
-    const startedAt = performance.now();
-    const result = await parseMail(file.bytes);
-    read.push({ ...file, result, durationMs: performance.now() - startedAt });
+    let result: MailParseResult = { outcome: 'parked', reason: 'parse-failed', detail: 'not read' };
+    const durationMs = await cpuTimeMs(async () => (result = await parseMail(file.bytes)));
+    read.push({ ...file, result, durationMs });
   }
   return read;
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { mailCaps } from '../../../../apps/shared/mail/mail-caps';
 import { ParsedMail, parseMail } from '../../../../apps/shared/mail/parse-mail';
+import { cpuTimeMs } from '../../../support/cpu-time';
 
 async function read(raw: string | Buffer): Promise<ParsedMail> {
   const result = await parseMail(Buffer.from(raw));
@@ -374,9 +375,9 @@ describe('what is too much', () => {
     ['not-mime', 'just a sentence\n\nand another'],
     ['not-mime', 'x'.repeat(10 * 1024 * 1024)],
   ])('is %s', async (outcome, raw) => {
-    const startedAt = performance.now();
-    expect(await parkReason(raw)).toBe(outcome);
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    const bytes = Buffer.from(raw);
+    const work = async () => expect(await parkReason(bytes)).toBe(outcome);
+    expect(await cpuTimeMs(work)).toBeLessThan(2_000);
   });
 
   it('of References is cut to the root and the newest', async () => {
@@ -403,9 +404,8 @@ describe('what is too much', () => {
     ['spaces', `Subject: ${' '.repeat(200_000)}x\n\n${' '.repeat(1_000_000)}x`],
     ['a header name without end', `${'a'.repeat(200_000)}\nSubject: s\n\n`],
   ])('of %s takes less than two seconds', async (_what, raw) => {
-    const startedAt = performance.now();
-    await parseMail(Buffer.from(raw));
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    const bytes = Buffer.from(raw);
+    expect(await cpuTimeMs(() => parseMail(bytes))).toBeLessThan(2_000);
   });
 
   it('never throws, whatever the bytes', async () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { sanitiseHtml } from '../../../../apps/shared/mail/sanitise-html';
+import { cpuTimeMs } from '../../../support/cpu-time';
 
 const cidUrl = (contentId: string) => (contentId === 'logo@example.org' ? '/parts/logo' : null);
 const sanitise = (html: string) => sanitiseHtml(html, { cidUrl });
@@ -160,10 +161,8 @@ describe('sanitised HTML', () => {
     ['<td><p>'],
     ['&'],
     ['<a href="">'],
-  ])('takes less than two seconds for 500 KB of %s', (bomb) => {
-    const startedAt = performance.now();
-    const result = sanitise(`seen ${bomb.repeat(500_000 / bomb.length)}`);
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
-    expect(result).toContain('seen');
+  ])('takes less than two seconds for 500 KB of %s', async (bomb) => {
+    const work = () => expect(sanitise(`seen ${bomb.repeat(500_000 / bomb.length)}`)).toContain('seen');
+    expect(await cpuTimeMs(work)).toBeLessThan(2_000);
   });
 });

@@ -1,0 +1,26 @@
+import { parseMail } from '../../../../apps/shared/mail/parse-mail';
+import { cpuTimeMs } from '../../../support/cpu-time';
+
+const megabyte = 1024 * 1024;
+const line = `${'QUJD'.repeat(19)}\r\n`;
+const body = line.repeat(Math.floor((20 * megabyte) / line.length));
+
+describe('20 MB', () => {
+  it.each([
+    ['of a forwarded mail', 'Content-Type: message/rfc822', 1],
+    ['of text', 'Content-Type: text/plain', 0],
+    ['in base64', 'Content-Type: application/zip\r\nContent-Transfer-Encoding: base64', 1],
+    [
+      'in quoted-printable',
+      'Content-Type: text/csv; name=f\r\nContent-Transfer-Encoding: quoted-printable',
+      1,
+    ],
+  ])('%s are read within the two seconds of CPU a mail is allowed', async (_what, header, attachments) => {
+    const raw = Buffer.from(`From: a@example.org\r\n${header}\r\n\r\n${body}`);
+    const work = async () => {
+      const result = await parseMail(raw);
+      expect(result.outcome === 'parsed' && result.mail.attachments.length).toBe(attachments);
+    };
+    expect(await cpuTimeMs(work)).toBeLessThan(2_000);
+  });
+});
