@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { writeDevEnvironment } from '../shared/config/dev-environment';
+import { runDemo } from './demo';
 import { createDemoTenant } from './demo-tenant';
 import { renderScreen } from './screen';
 import { storeDemoTenant } from './secrets';
@@ -54,6 +55,10 @@ async function main(): Promise<void> {
     .command('start')
     .description('start everything and keep it running until Ctrl-C')
     .action(() => run(resolve(process.env['DATA_DIR'] || '.mailfold')));
+  program
+    .command('demo')
+    .description('run the main job once from nothing, check every answer, leave nothing behind')
+    .action(() => runDemo(write, stopSignal()));
   await program.parseAsync();
 }
 
