@@ -8,6 +8,7 @@ create table checkpoints (
   prepare_position numeric(20, 0),
   event_id         uuid,
   events           bigint not null default 0,
+  parked_sequences bigint not null default 0,
   epoch            bigint not null default 0,
   owner            text,
   lease_expires_at timestamptz,
@@ -15,6 +16,8 @@ create table checkpoints (
 );
 comment on column checkpoints.event_id is 'The event at commit_position. On resume the log must hold that very one there, else it is another log.';
 comment on column checkpoints.epoch is 'Raised at every take-over of the lane; a writer of an older epoch updates nothing and rolls back.';
+
+comment on column checkpoints.parked_sequences is 'How often the lane has parked a sequence; the rows below are visible to their tenants only.';
 
 -- One row per sequence (conversation) that a poison event stopped; others of the lane go on.
 create table parked_sequences (

@@ -95,11 +95,12 @@ export async function moveCheckpoint(
   client: ClientBase,
   schema: string,
   lease: LaneLease,
-  { from, to, events }: { from: Checkpoint | null; to: Checkpoint; events: number },
+  { from, to, events, parked }: { from: Checkpoint | null; to: Checkpoint; events: number; parked: number },
 ): Promise<void> {
   const { rowCount } = await client.query(
     `update ${schema}.checkpoints
      set commit_position = $4, prepare_position = $4, event_id = $5, events = events + $6, updated_at = now(),
+         parked_sequences = parked_sequences + $8,
          lease_expires_at = now() + $7 * interval '1 millisecond'
      where lane = $1 and epoch = $2 and commit_position is not distinct from $3::numeric`,
     [
@@ -110,6 +111,7 @@ export async function moveCheckpoint(
       to.eventId,
       events,
       leaseDurationMs,
+      parked,
     ],
   );
   if (rowCount !== 1) throw new LaneLost(lease.lane);

@@ -154,15 +154,17 @@ export class Lane {
     return inTransaction(pool, async (client) => {
       if (isRetry && (await this.hasCommitted(client, to))) return [];
       let parked: ParkedEvent[] = [];
+      let sequences = 0;
       if (effective.length > 0) {
         await client.query(`select set_config('app.tenant_ids', $1, true)`, [`{${tenantIds.join(',')}}`]);
         const split = splitPoison(effective, await parkedAmong(client, schema, effective));
         await applyOperations(client, schema, split.operations);
         await park(client, schema, split.parked);
         parked = split.parked;
+        sequences = split.newlyStopped;
       }
       const events = batch.filter(({ sequence }) => holds(lease.slots, sequence.slot)).length;
-      await moveCheckpoint(client, schema, lease, { from: this.committed, to, events });
+      await moveCheckpoint(client, schema, lease, { from: this.committed, to, events, parked: sequences });
       await client.query('select pg_notify($1, $2)', [
         `mailfold_${this.options.tier}`,
         this.notice(to, tenantIds),
@@ -197,7 +199,7 @@ function tenantsOf(events: readonly LaneEvent[]): string[] {
 function splitPoison(
   events: readonly LaneEvent[],
   alreadyParked: ReadonlySet<string>,
-): { operations: PositionedOperation[]; parked: ParkedEvent[] } {
+): { operations: PositionedOperation[]; parked: ParkedEvent[]; newlyStopped: number } {
   const stopped = new Set(alreadyParked);
   const operations: PositionedOperation[] = [];
   const parked: ParkedEvent[] = [];
@@ -212,7 +214,7 @@ function splitPoison(
     }
     stopped.add(sequenceName(event));
   }
-  return { operations, parked };
+  return { operations, parked, newlyStopped: stopped.size - alreadyParked.size };
 }
 
 function messageOf(error: unknown): string {

@@ -1,0 +1,87 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Pool } from 'pg';
+import type { EventStore } from '../shared/event-store/event-store';
+import type { GenerationProjectors } from './generation-projectors';
+
+/** Progress of one generation. A process that lives but does not move is not healthy (reliability.md I13). */
+interface GenerationHealth {
+  readonly tier: string;
+  readonly generation: number;
+  /** Lowest checkpoint of its lanes; null before the first commit. */
+  readonly position: string | null;
+  /** Seconds behind the log since it was last seen at its end; 0 when there. */
+  readonly lagSeconds: number;
+  readonly parkedSequences: number;
+  readonly stoppedBy: string | null;
+}
+
+const stuckAfterSeconds = 30;
+
+export class Health {
+  /** When each generation was last known to be at the end of the log. */
+  private readonly currentAt = new Map<string, number>();
+
+  constructor(
+    private readonly projectors: GenerationProjectors,
+    private readonly pools: ReadonlyMap<string, Pool>,
+    private readonly store: EventStore,
+  ) {}
+
+  /** 200 while every generation moves with the log, 503 when one has stopped or fallen behind for too long. */
+  async report(): Promise<{
+    status: 200 | 503;
+    body: { generations: GenerationHealth[]; head: string | null };
+  }> {
+    const head = await this.store.head();
+    const generations = await Promise.all(
+      this.projectors.generations().map(async ({ generation: { tier, generation, schema }, stoppedBy }) => {
+        const progress = await progressOf(this.pools.get(tier), schema);
+        const lagSeconds = this.lagOf(`${tier} ${generation}`, head, progress.position);
+        return { tier, generation, stoppedBy, lagSeconds, ...progress };
+      }),
+    );
+    const isStuck = generations.some(
+      ({ stoppedBy, lagSeconds }) => stoppedBy !== null || lagSeconds > stuckAfterSeconds,
+    );
+    return { status: isStuck ? 503 : 200, body: { generations, head: head?.toString() ?? null } };
+  }
+
+  private lagOf(name: string, head: bigint | null, position: string | null): number {
+    const isCurrent = head === null || (position !== null && BigInt(position) >= head);
+    const now = performance.now();
+    if (isCurrent || !this.currentAt.has(name)) this.currentAt.set(name, now);
+    return isCurrent ? 0 : Math.round(now - (this.currentAt.get(name) ?? now)) / 1_000;
+  }
+}
+
+async function progressOf(
+  pool: Pool | undefined,
+  schema: string,
+): Promise<{ position: string | null; parkedSequences: number }> {
+  const result = await pool?.query<{ position: string | null; parked: number }>(
+    `select case when count(commit_position) = count(*) then min(commit_position)::text end as position,
+            coalesce(sum(parked_sequences), 0)::int as parked
+     from ${schema}.checkpoints`,
+  );
+  const row = result?.rows[0];
+  return { position: row?.position ?? null, parkedSequences: row?.parked ?? 0 };
+}
+
+/** Serves GET /healthz; resolves to the port once it listens. */
+export async function serveHealth(
+  health: Health,
+  host: string,
+  port: number,
+): Promise<{ server: Server; port: number }> {
+  const server = createServer((request, response) => {
+    if (request.url !== '/healthz') return void response.writeHead(404).end();
+    health.report().then(
+      ({ status, body }) =>
+        void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body)),
+      () => void response.writeHead(503).end(),
+    );
+  });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
+  return { server, port: (server.address() as AddressInfo).port };
+}
