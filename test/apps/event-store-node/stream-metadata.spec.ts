@@ -1,0 +1,41 @@
+import {
+  firstVisibleRevision,
+  isExpired,
+  isSoftDeleted,
+  noMetadata,
+  parseStreamMetadata,
+  softDeleteMetadata,
+  undeletedMetadata,
+} from '../../../apps/event-store-node/log/stream-metadata';
+
+const parse = (text: string) => parseStreamMetadata(Buffer.from(text));
+
+describe('stream metadata', () => {
+  test.each(['', 'not json', '[]', '"text"', 'null', '{"$maxCount":0}', '{"$maxCount":-1}', '{"$tb":"5"}'])(
+    '%j states no rule',
+    (text) => expect(parse(text)).toEqual(noMetadata),
+  );
+
+  test('the stricter of $tb and $maxCount decides what is visible', () => {
+    expect(firstVisibleRevision(parse('{"$tb":3}'), 9)).toBe(3);
+    expect(firstVisibleRevision(parse('{"$maxCount":2}'), 9)).toBe(8);
+    expect(firstVisibleRevision(parse('{"$tb":9,"$maxCount":5}'), 9)).toBe(9);
+    expect(firstVisibleRevision(parse('{"$maxCount":20}'), 9)).toBe(0);
+  });
+
+  test('$maxAge is in seconds', () => {
+    const metadata = parse('{"$maxAge":2}');
+    expect(isExpired(metadata, 10_000, 12_000)).toBe(false);
+    expect(isExpired(metadata, 10_000, 12_001)).toBe(true);
+  });
+
+  test('only the largest $tb means deleted', () => {
+    expect(isSoftDeleted(parseStreamMetadata(softDeleteMetadata))).toBe(true);
+    expect(isSoftDeleted(parse('{"$tb":9007199254740991}'))).toBe(false);
+  });
+
+  test('undeleting keeps the other keys', () => {
+    const data = undeletedMetadata(Buffer.from('{"$tb":1,"$maxCount":7,"own":{"a":1}}'), 4);
+    expect(JSON.parse(data.toString())).toEqual({ $tb: 4, $maxCount: 7, own: { a: 1 } });
+  });
+});
