@@ -114,21 +114,22 @@ export const conversation: Decider<Conversation, ConversationCommand, Conversati
         notes: new Map(),
       };
     }
+    if (event.type === 'ConversationMerged') {
+      return { kind: 'merged', conversationId: event.data.conversationId, into: event.data.into };
+    }
     return state.kind === 'live' ? evolveLive(state, event) : state;
   },
 };
 
 function evolveLive(
   state: LiveConversation,
-  event: Exclude<ConversationEvent, { type: 'ConversationOpened' }>,
+  event: Exclude<ConversationEvent, { type: 'ConversationOpened' | 'ConversationMerged' }>,
 ): Conversation {
   switch (event.type) {
     case 'MessageAttached':
       return { ...state, messages: withEntry(state.messages, event.data.messageId, event.data) };
     case 'MessageDetached':
       return { ...state, messages: withoutEntry(state.messages, event.data.messageId) };
-    case 'ConversationMerged':
-      return { kind: 'merged', conversationId: state.conversationId, into: event.data.into };
     case 'ConversationStatusChanged':
       return { ...state, status: event.data.to };
     case 'ConversationAssigned':

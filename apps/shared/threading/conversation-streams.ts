@@ -1,4 +1,3 @@
-import type { MailfoldEvent } from '../../../domain/catalogue.events';
 import { conversation, type Conversation } from '../../../domain/conversation/conversation';
 import type { ConversationCommand } from '../../../domain/conversation/conversation.commands';
 import type { ConversationEvent } from '../../../domain/conversation/conversation.events';
@@ -20,9 +19,16 @@ export class ConversationStream {
   static async read(reaction: Reaction, conversationId: string): Promise<ConversationStream> {
     const name = streamName('conversation', reaction.metadata.tenantId, conversationId);
     const { events, revision } = await reaction.store.readStream(name);
+    // Both begin a new state, so what an alias was before, often much, need not be folded.
+    const start = events.findLastIndex(
+      ({ type }) => type === 'ConversationOpened' || type === 'ConversationMerged',
+    );
     const state = events
-      .filter((event) => isConversationEvent(event))
-      .reduce<Conversation>((folded, event) => conversation.evolve(folded, event), conversation.initialState);
+      .slice(Math.max(start, 0))
+      .reduce<Conversation>(
+        (folded, event) => conversation.evolve(folded, event as unknown as ConversationEvent),
+        conversation.initialState,
+      );
     return new ConversationStream(reaction, conversationId, state, revision, events.at(-1)?.position ?? null);
   }
 
@@ -42,38 +48,5 @@ export class ConversationStream {
     this.revision = appended.revision;
     this.position = appended.position;
     return true;
-  }
-}
-
-function isConversationEvent<E extends MailfoldEvent>(event: E): event is E & ConversationEvent {
-  switch (event.type) {
-    case 'ConversationOpened':
-    case 'MessageAttached':
-    case 'MessageDetached':
-    case 'ConversationMerged':
-    case 'ConversationStatusChanged':
-    case 'ConversationAssigned':
-    case 'ConversationUnassigned':
-    case 'ConversationRead':
-    case 'ConversationMarkedUnread':
-    case 'NoteAdded':
-      return true;
-    case 'TenantRegistered':
-    case 'ApiKeyIssued':
-    case 'ApiKeyRevoked':
-    case 'UserInvited':
-    case 'UserActivated':
-    case 'UserDeactivated':
-    case 'UserRoleChanged':
-    case 'MailboxConnected':
-    case 'MailboxThreadingPolicyChanged':
-    case 'MessageContentStored':
-    case 'MessageReceived':
-    case 'MessageSubmitted':
-    case 'MessageParked':
-    case 'ThreadMemberAdded':
-    case 'ThreadsMerged':
-    case 'CommandAccepted':
-      return false;
   }
 }

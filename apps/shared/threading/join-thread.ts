@@ -80,14 +80,9 @@ class ThreadPlan {
 
   /** Nothing connects it with anything: its message stream is all the evidence there is, and no thread stream is needed. */
   isAlone(): boolean {
-    const { messageId, nodeId } = this.own;
-    const [root, ...others] = this.roots.values();
-    return (
-      messageId === nodeId &&
-      others.length === 0 &&
-      root?.threadId === nodeId &&
-      root.revision === 'no-stream'
-    );
+    // Names first: what it names may lead back to it already, and then it is not alone though no other root was found.
+    const namesItself = this.own.messageId === this.own.nodeId && nodesOf(this.own).length === 1;
+    return namesItself && this.roots.get(this.own.nodeId)?.revision === 'no-stream';
   }
 
   /** Steps 1 and 2, until no more messages turn up. */
@@ -173,6 +168,8 @@ class ThreadPlan {
     const events = thread.decide(new MergeThreads(data, this.reaction.metadata), state);
     await appendReaction(this.reaction, this.streamNameOf(threadId), revision, events);
     this.roots.delete(threadId);
+    // A first event makes the node known to its message from now on; an answer from before does not count (step 2).
+    if (revision === 'no-stream') this.asked.delete(threadId);
   }
 
   private async addBatch(members: readonly ThreadMember[]): Promise<void> {

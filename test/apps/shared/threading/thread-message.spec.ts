@@ -155,6 +155,26 @@ describe('threading a message', () => {
     expect(Object.values(conversationsIn(store)).map((found) => found.length)).toEqual([120]);
   });
 
+  it('is not alone when all it names lead back to it, because another was faster between two of its reads', async () => {
+    // Found by the interleaving property below. Ids decide the direction of merges; these make it thread 5.
+    const [fourth, fifth] = [
+      mail('node-04', ['node-03']),
+      mail('node-05', ['node-04', 'node-03'], { sentAt: at }),
+    ];
+    const store = new MemoryEventStore();
+    const thirdThread = streamName('thread', by.tenantId, ids.messageId(mailboxId, 'node-03'));
+    let isFirst = true;
+    store.before = async ({ streamName: name }) => {
+      if (!isFirst || name !== thirdThread) return;
+      isFirst = false;
+      await deliver(store, fourth);
+    };
+    await deliver(store, fifth);
+    expect(conversationsIn(store)).toEqual({
+      [conversationAt('node-03')]: ['text of node-04', 'text of node-05'],
+    });
+  });
+
   it('ends with the same conversations for every order of delivery, every message in one of them', async () => {
     await fc.assert(
       fc.asyncProperty(inTwoOrders(), async ([mails, shuffled]) => {
