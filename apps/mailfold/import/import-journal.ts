@@ -1,4 +1,4 @@
-import { appendFileSync, closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs';
 import { CommandFailure } from '../command-run';
 
 interface JournalEntry {
@@ -15,12 +15,14 @@ export interface ImportJournal {
   close(): void;
 }
 
+const entryStart = '{"mailboxId":"';
+
 /** Nothing is remembered without a journal; a second run then relies on the server to recognise duplicates. */
 export const noJournal: ImportJournal = { has: () => false, add: () => undefined, close: () => undefined };
 
 /**
  * Opens or creates the journal at `path`. A last line that a crash cut short is ignored: its mail is sent again and
- * answered from its Idempotency-Key. Throws {@link CommandFailure} when a line in the middle is not of a journal.
+ * answered from its Idempotency-Key. Throws {@link CommandFailure} when the file is no journal.
  */
 export function openJournal(path: string, mailboxId: string): ImportJournal {
   const done = readDone(path, mailboxId);
@@ -35,21 +37,26 @@ export function openJournal(path: string, mailboxId: string): ImportJournal {
 function readDone(path: string, mailboxId: string): Set<string> {
   const done = new Set<string>();
   if (!existsSync(path)) return done;
-  const text = readFileSync(path, 'utf8');
-  const lines = text.split('\n');
-  const torn = lines.pop() !== '';
-  if (torn) appendFileSync(path, '\n');
-  lines.forEach((line, index) => {
-    const entry = parseEntry(line);
-    if (entry) {
+  const bytes = readFileSync(path);
+  const end = bytes.lastIndexOf('\n') + 1;
+  bytes
+    .toString('utf8', 0, end)
+    .split('\n')
+    .slice(0, -1)
+    .forEach((line, index) => {
+      const entry = parseEntry(line);
+      if (!entry) throw notAJournal(path, index + 1);
       if (entry.mailboxId === mailboxId) done.add(`${entry.sha256} ${entry.name}`);
-    } else if (line !== '' && index < lines.length - 1 && !isTornEarlier(line)) {
-      throw new CommandFailure(
-        `${path} is not an import journal: line ${index + 1} is not one of its entries`,
-      );
-    }
-  });
+    });
+  const torn = bytes.toString('utf8', end);
+  // Whatever else a user names by mistake must not lose its end.
+  if (!torn.startsWith(entryStart) && !entryStart.startsWith(torn)) throw notAJournal(path, done.size + 1);
+  truncateSync(path, end);
   return done;
+}
+
+function notAJournal(path: string, line: number): CommandFailure {
+  return new CommandFailure(`${path} is not an import journal: line ${line} is not one of its entries`);
 }
 
 function parseEntry(line: string): JournalEntry | null {
@@ -61,9 +68,4 @@ function parseEntry(line: string): JournalEntry | null {
   } catch {
     return null;
   }
-}
-
-/** The rest of a line that was cut short in an earlier crash and closed by the run after it. */
-function isTornEarlier(line: string): boolean {
-  return line.startsWith('{"mailboxId"');
 }
