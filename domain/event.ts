@@ -48,5 +48,5 @@ export type Recorded<E extends Event = Event> = E & {
  * (crypto-shredding, reliability.md B5). The codec seals exactly these; a fold sees plain values or these.
  */
 export type SealedFields<E extends Event> = {
-  readonly [T in E['type']]?: Partial<Extract<E, { type: T }>['data']>;
+  readonly [T in E['type']]?: Extract<E, { type: T }> extends Event<string, infer Data> ? Partial<Data> : never;
 };
