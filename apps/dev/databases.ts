@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../shared/embedded/embedded-postgres';
 import { migrate } from '../shared/postgres/migrate';
-import { createFirstGenerations } from './first-generations';
+import { prepareGenerations } from './generations';
 
 /** Which variable leads to which database of the embedded cluster. */
 const embeddedDatabases = {
@@ -44,7 +44,7 @@ export async function openDatabases(dataDir: string, env: NodeJS.ProcessEnv): Pr
 /** Brings every schema up to date. The event-store node looks after its own. */
 export async function prepareDatabases(urls: DatabaseUrls): Promise<void> {
   await Promise.all([migrate(urls.CONTROL_DATABASE_URL, 'control'), migrate(urls.KEYS_DATABASE_URL, 'keys')]);
-  await createFirstGenerations(urls);
+  await prepareGenerations(urls.CONTROL_DATABASE_URL, urls);
 }
 
 /** Starts the server again whenever it ends by itself. Whoever uses it retries meanwhile. */
