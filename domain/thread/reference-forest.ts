@@ -47,7 +47,7 @@ export function possibleRoots(members: readonly ThreadMember[]): ReadonlySet<str
 }
 
 /**
- * Oldest first by the sender's clock, undated first. Nothing here depends on delivery: not even messageId, which a
+ * Oldest first by the sender's clock, undated last: what gives no date is believed last. Nothing here depends on delivery: not even messageId, which a
  * sender's reuse of a Message-ID makes depend on who came first.
  */
 export function canonicalOrder(members: readonly ThreadMember[]): ThreadMember[] {
@@ -60,9 +60,12 @@ export function ancestorsOf({ nodeId, ancestorNodeIds }: ThreadMember): string[]
   return [...new Set(ancestorNodeIds)].filter((ancestor) => ancestor !== nodeId);
 }
 
+/** Sorts behind every ISO-8601 date. */
+const undated = '~';
+
 function canonicalKey({ sentAt, nodeId, ancestorNodeIds, messageId }: ThreadMember): string {
   // messageId comes last and only settles the order of two members that say exactly the same.
-  return `${sentAt ?? ''}|${nodeId}|${ancestorNodeIds.join(',')}|${messageId}`;
+  return `${sentAt ?? undated}|${nodeId}|${ancestorNodeIds.join(',')}|${messageId}`;
 }
 
 function compare(a: string, b: string): number {

@@ -171,7 +171,7 @@ describe('threading a message', () => {
     };
     await deliver(store, fifth);
     expect(conversationsIn(store)).toEqual({
-      [conversationAt('node-03')]: ['text of node-04', 'text of node-05'],
+      [conversationAt('node-04')]: ['text of node-04', 'text of node-05'],
     });
   });
 
