@@ -24,6 +24,8 @@ interface OpenAppend {
   readonly expiry: NodeJS.Timeout;
 }
 
+const unreadableTarget: AppendTarget = { streamName: '', expected: undefined, deadlineAtMs: undefined };
+
 /** Streams/BatchAppend: many appends over one call, each answered once under its correlation id, in any order. */
 export function batchAppendHandler(writer: LogWriter) {
   return (call: GrpcCall): void => {
@@ -130,7 +132,12 @@ class BatchAppendCall {
 
   private refuse(part: BatchAppendPart, reason: string): void {
     const append = this.open.get(part.correlationId.text);
-    if (append === undefined) return;
+    // Options that cannot be read have opened nothing, yet somebody waits for the answer.
+    if (append === undefined) {
+      if (part.options !== undefined)
+        this.call.push(batchError.badRequest(part.correlationId, unreadableTarget, reason));
+      return;
+    }
     this.close(part.correlationId.text, append);
     this.reply(batchError.badRequest(part.correlationId, append.target, reason));
   }

@@ -4,6 +4,7 @@ import {
   FORWARDS,
   START,
   StreamNotFoundError,
+  type ReadAllOptions,
   type ReadStreamOptions,
 } from '@eventstore/db-client';
 import { allEvents, connect, startTestNode, testEvent, type TestNode } from '../../support/event-store-node';
@@ -75,7 +76,7 @@ describe('reading $all', () => {
   });
 
   test('the edges', async () => {
-    const count = async (options: Parameters<TestNode['client']>[never] & object) => {
+    const count = async (options: ReadAllOptions) => {
       let found = 0;
       for await (const _ of node.client().readAll(options)) found += 1;
       return found;
