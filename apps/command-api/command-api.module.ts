@@ -4,9 +4,14 @@ import type { Pool } from 'pg';
 import type { EventStore } from '../shared/event-store/event-store';
 import type { KeyRing } from '../shared/keys/key-ring';
 import type { MailParser } from '../shared/mail/mail-parser';
+import { ConversationController } from './conversation/conversation.controller';
+import { conversationHandlers } from './conversation/conversation-handlers';
+import { SubmitReplyHandler } from './conversation/submit-reply';
 import { commandHandlers } from './delivery/command-handlers';
 import { HealthController } from './health/health.controller';
 import { MailboxController } from './mailbox/mailbox.controller';
+import { IngestMailHandler } from './message/ingest-mail';
+import { MessageController } from './message/message.controller';
 import { ApiSecret } from './tenant/api-secret';
 import { TenantController } from './tenant/tenant.controller';
 import { eventStoreToken, keyRingToken, keysPoolToken, mailParserToken } from './tokens';
@@ -27,7 +32,14 @@ export class CommandApiModule {
     return {
       module: CommandApiModule,
       imports: [CqrsModule.forRoot()],
-      controllers: [TenantController, UserController, MailboxController, HealthController],
+      controllers: [
+        TenantController,
+        UserController,
+        MailboxController,
+        MessageController,
+        ConversationController,
+        HealthController,
+      ],
       providers: [
         { provide: eventStoreToken, useValue: parts.store },
         { provide: keyRingToken, useValue: parts.keyRing },
@@ -35,6 +47,9 @@ export class CommandApiModule {
         { provide: mailParserToken, useValue: parts.mailParser },
         { provide: ApiSecret, useValue: parts.apiSecret },
         ...commandHandlers,
+        ...conversationHandlers,
+        IngestMailHandler,
+        SubmitReplyHandler,
       ],
     };
   }

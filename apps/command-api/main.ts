@@ -9,6 +9,7 @@ import { createPool } from '../shared/postgres/pool';
 import { runProcess } from '../shared/process/run-process';
 import { CommandApiModule } from './command-api.module';
 import { commandApiVariables } from './config';
+import { mailMediaType } from './message/message.controller';
 import { commandProblem } from './problems';
 import { ApiSecret } from './tenant/api-secret';
 import { createAuthenticator } from './tenant/tenant-keys';
@@ -48,7 +49,7 @@ runProcess('command-api', async (frame) => {
       title: 'Mailfold command API',
       description: 'Takes mail in and carries the decisions of agents into the log. Reads are the query API.',
     },
-    extend: (server) => takeBytes(server, 'message/rfc822', config.MESSAGE_SIZE_MAX_BYTES),
+    extend: (server) => takeBytes(server, mailMediaType, config.MESSAGE_SIZE_MAX_BYTES),
   });
   // Registered last, so it runs first: requests in flight finish while all they need is still open.
   frame.onShutdown(() => app.close());

@@ -25,8 +25,9 @@ export interface CommandRequest<State, C extends Command, E extends MailfoldEven
 export interface CommandOutcome<E extends MailfoldEvent> {
   /** The new events; on a repeat, the ones this command made the first time; none where it changed nothing. */
   readonly events: readonly E[];
+  /** Where this command left the stream, also on a repeat: the answer to a retry is that of the first try. */
   readonly revision: ExpectedRevision;
-  /** Of the stream's last event: a reader that has reached it shows the effect of this command. `null` for no stream. */
+  /** Of the stream's last event as this command left it: a reader that has reached it shows the effect of this command. `null` for no stream. */
   readonly position: bigint | null;
   readonly repeated: boolean;
 }
@@ -57,7 +58,7 @@ export async function handleCommand<State, C extends Command, E extends Mailfold
     if (earlier.length > 0) {
       return {
         events: earlier as unknown as E[],
-        revision,
+        revision: earlier.at(-1)?.revision ?? revision,
         position: earlier.at(-1)?.position ?? null,
         repeated: true,
       };
