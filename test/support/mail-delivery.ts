@@ -7,7 +7,7 @@ import { message } from '../../domain/message/message';
 import type { MessageReceived } from '../../domain/message/message.events';
 import { handleCommand } from '../../apps/shared/event-store/handle-command';
 import type { EventStore } from '../../apps/shared/event-store/event-store';
-import { tenantIds } from '../../apps/shared/ids/tenant-ids';
+import { tenantIds, type TenantIds } from '../../apps/shared/ids/tenant-ids';
 import { createdId, eventId } from '../../apps/shared/ids/uuid-v5';
 import { isMessageFact } from '../../apps/shared/threading/message-fact';
 import { threadMessage, type ThreadedMessage } from '../../apps/shared/threading/thread-message';
@@ -25,8 +25,8 @@ export interface TestMail extends ForestMail {
 }
 
 /** The message fact as ingest would write it, with real ids. */
-export function factOf(mail: TestMail): MessageReceived['data'] {
-  const nodeOf = (name: string): string => ids.messageId(mailboxId, name);
+export function factOf(mail: TestMail, tenant: TenantIds = ids): MessageReceived['data'] {
+  const nodeOf = (name: string): string => tenant.messageId(mailboxId, name);
   const text = mail.text ?? `text of ${mail.nodeId}`;
   return received({
     ...mail,
@@ -34,7 +34,7 @@ export function factOf(mail: TestMail): MessageReceived['data'] {
     mailboxId,
     threadNodeId: nodeOf(mail.nodeId),
     ancestorNodeIds: mail.ancestorNodeIds.map(nodeOf),
-    subjectNodeId: mail.subjectNodeId === null ? null : ids.subjectNode(mailboxId, mail.subjectNodeId),
+    subjectNodeId: mail.subjectNodeId === null ? null : tenant.subjectNode(mailboxId, mail.subjectNodeId),
     fingerprint: text,
     preview: text,
     receivedAt: at,
