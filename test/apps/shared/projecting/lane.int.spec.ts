@@ -1,0 +1,267 @@
+import type { Pool } from 'pg';
+import { slotOf } from '../../../../domain/slot';
+import { oltpTier } from '../../../../projections/oltp';
+import { createPool } from '../../../../apps/shared/postgres/pool';
+import { migrate } from '../../../../apps/shared/postgres/migrate';
+import { withTenant } from '../../../../apps/shared/postgres/transaction';
+import { foldEvent, partFor, type ReadableEvent } from '../../../../apps/shared/projecting/fold-event';
+import { Lane } from '../../../../apps/shared/projecting/lane';
+import type { LaneEvent } from '../../../../apps/shared/projecting/lane-event';
+import { LaneLost, takeFreeLanes, type LaneLease } from '../../../../apps/shared/projecting/lane-lease';
+import { compareGenerations, differingKeys } from '../../../../apps/shared/projecting/row-digest';
+import { conversationsTable } from '../../../../projections/oltp/conversations.projection';
+import { eventually } from '../../../support/eventually';
+import {
+  queryAsSuperuser,
+  startTestPostgres,
+  terminateSessions,
+  type TestPostgres,
+} from '../../../support/postgres';
+import { idOf, RecordedLog } from '../../../support/recorded-log';
+
+let postgres: TestPostgres;
+let url: string;
+let pool: Pool;
+let auditor: Pool;
+let schemas = 0;
+
+const bounds = {
+  applicationName: 'test',
+  maxConnections: 4,
+  statementTimeoutMs: 5_000,
+  queryTimeoutMs: 6_000,
+  connectionTimeoutMs: 5_000,
+};
+
+beforeAll(async () => {
+  postgres = await startTestPostgres();
+  url = await postgres.createDatabase();
+  pool = createPool(url, { ...bounds, role: 'mailfold_projector' });
+  auditor = createPool(url, { ...bounds, role: 'mailfold_auditor' });
+});
+afterAll(async () => {
+  await pool.end();
+  await auditor.end();
+  await postgres.stop();
+});
+
+async function newSchema(lanes = 1): Promise<string> {
+  const schema = `g${(schemas += 1)}`;
+  await migrate(url, 'oltp', { schema });
+  const width = 4096 / lanes;
+  for (let lane = 0; lane < lanes; lane++) {
+    await queryAsSuperuser(
+      url,
+      `insert into ${schema}.checkpoints (lane, slot_from, slot_to) values ($1, $2, $3)`,
+      [lane, lane * width, (lane + 1) * width - 1],
+    );
+  }
+  return schema;
+}
+
+function laneOf(schema: string, lease: LaneLease, batchSizeMax = 1_000): Lane {
+  return new Lane({
+    pool,
+    tier: 'oltp',
+    generation: 1,
+    schema,
+    lease,
+    batchSizeMax,
+    signal: new AbortController().signal,
+  });
+}
+
+function folded(events: readonly ReadableEvent[]): LaneEvent[] {
+  return events.flatMap((event) => foldEvent(oltpTier, event) ?? []);
+}
+
+/** Projects the events by fresh leases of all lanes of the schema. */
+async function project(
+  schema: string,
+  events: readonly ReadableEvent[],
+  batchSizeMax?: number,
+): Promise<void> {
+  await queryAsSuperuser(url, `update ${schema}.checkpoints set owner = null`);
+  for (const lease of await takeFreeLanes(pool, schema, 'test')) {
+    const lane = laneOf(schema, lease, batchSizeMax);
+    for (const event of folded(events)) await lane.offer(partFor(lease.slots, event));
+    await lane.settled();
+  }
+}
+
+async function only(schema: string): Promise<LaneLease> {
+  const [lease] = await takeFreeLanes(pool, schema, 'test');
+  if (!lease) throw new Error('no lane is free');
+  return lease;
+}
+
+function history(): RecordedLog {
+  const log = new RecordedLog();
+  for (let i = 0; i < 20; i++) log.mail(`mail ${i}`);
+  for (let i = 0; i < 10; i++) log.assign(`mail ${i}`, `agent ${i % 3}`);
+  for (let i = 0; i < 5; i++) log.move(`mail ${i}`, `mail ${i}`, `mail ${i + 10}`).resolve(`mail ${i + 5}`);
+  return log.read('mail 15', 'ana', 1);
+}
+
+async function expectEqual(left: string, right: string): Promise<void> {
+  const sides = [left, right].map((schema) => ({ pool: auditor, schema }));
+  const comparison = await compareGenerations(oltpTier, sides[0]!, sides[1]!);
+  expect(comparison.tables.filter(({ isEqual }) => !isEqual)).toEqual([]);
+  expect(comparison.tables.find(({ table }) => table === 'conversations')?.left.rows).toBeGreaterThan(0);
+}
+
+describe('a lane', () => {
+  it('gives the same rows in batches of one, of seven and of all, delivered once or twice, by one lane or four', async () => {
+    const { events } = history();
+    const [whole, single, sevens, fourLanes] = [
+      await newSchema(),
+      await newSchema(),
+      await newSchema(),
+      await newSchema(4),
+    ];
+    await project(whole, events);
+    await project(single, [...events, ...events], 1);
+    await project(sevens, events.slice(0, 33), 7);
+    await project(sevens, events, 7);
+    await project(fourLanes, events);
+    await expectEqual(whole, single);
+    await expectEqual(whole, sevens);
+    await expectEqual(whole, fourLanes);
+  });
+
+  it('counts each event once, whatever the lanes', async () => {
+    const { events } = history();
+    const schema = await newSchema(4);
+    await project(schema, events);
+    const rows = await queryAsSuperuser<{ events: string }>(
+      url,
+      `select sum(events) as events from ${schema}.checkpoints`,
+    );
+    expect(Number(rows[0]?.events)).toBe(events.length);
+  });
+
+  it('commits rows and checkpoint together, though its connections are cut again and again', async () => {
+    const { events } = history();
+    const [reference, schema] = [await newSchema(), await newSchema()];
+    await project(reference, events);
+    const lane = laneOf(schema, await only(schema), 3);
+    for (const [index, event] of folded(events).entries()) {
+      await lane.offer(event);
+      if (index % 20 === 0) await terminateSessions(url);
+    }
+    await lane.settled();
+    await eventually(() => expectEqual(reference, schema));
+  });
+
+  it('is refused once another process has taken it over, and leaves nothing behind', async () => {
+    const { events } = history();
+    const schema = await newSchema();
+    const zombie = laneOf(schema, await only(schema));
+    await queryAsSuperuser(
+      url,
+      `update ${schema}.checkpoints set lease_expires_at = now() - interval '1 second'`,
+    );
+    await only(schema);
+    await zombie.offer(folded(events)[0]!).catch(() => undefined);
+    await expect(zombie.settled()).rejects.toBeInstanceOf(LaneLost);
+    expect(await queryAsSuperuser(url, `select 1 from ${schema}.inbox_message_refs`)).toEqual([]);
+  });
+
+  it('leaves a lane alone while its lease runs', async () => {
+    const schema = await newSchema();
+    await only(schema);
+    expect(await takeFreeLanes(pool, schema, 'another')).toEqual([]);
+  });
+
+  it('parks what can never be applied with its sequence, and nothing else', async () => {
+    const log = history();
+    const poisoned = idOf('mail 3');
+    const events = log.events.map((event): ReadableEvent =>
+      event.type === 'ConversationOpened' && event.data.conversationId === poisoned
+        ? { ...event, data: { ...event.data, subject: 'zero \0 byte' } }
+        : event.type === 'ConversationOpened' && event.data.conversationId === idOf('mail 4')
+          ? {
+              undecodable: true,
+              id: event.id,
+              streamName: event.streamName,
+              type: 'Unheard',
+              revision: 0,
+              position: event.position,
+              reason: 'unknown type',
+            }
+          : event,
+    );
+    const schema = await newSchema();
+    await project(schema, events);
+    const parked = await queryAsSuperuser<{ id: string; reason: string }>(
+      url,
+      `select distinct on (sequence_id) sequence_id as id, reason from ${schema}.parked_sequences order by sequence_id, position`,
+    );
+    expect(parked.map(({ id }) => id).sort()).toEqual([poisoned, idOf('mail 4')].sort());
+    expect(parked.map(({ reason }) => reason).sort()).toEqual([
+      'invalid byte sequence for encoding "UTF8": 0x00',
+      'unknown type',
+    ]);
+    const [counts] = await queryAsSuperuser<{ n: number; position: string; parked: number }>(
+      url,
+      `select (select count(*)::int from ${schema}.conversations) as n, commit_position as position, parked_sequences::int as parked from ${schema}.checkpoints`,
+    );
+    expect(counts).toEqual({ n: 18, position: String(events.at(-1)?.position), parked: 2 });
+  });
+
+  it('shows a reader the rows of its tenant, and none without one', async () => {
+    const other = idOf('another tenant');
+    const schema = await newSchema();
+    await project(schema, new RecordedLog().mail('ours').mail('theirs', {}, other).events);
+    const reader = createPool(url, { ...bounds, role: 'mailfold_reader' });
+    const count = `select count(*)::int as n from ${schema}.conversations`;
+    try {
+      expect((await reader.query<{ n: number }>(count)).rows).toEqual([{ n: 0 }]);
+      const seen = await withTenant(reader, other, (client) =>
+        client.query<{ id: string }>(`select id from ${schema}.conversations`),
+      );
+      expect(seen.rows).toEqual([{ id: idOf('theirs') }]);
+    } finally {
+      await reader.end();
+    }
+  });
+
+  it('cannot write a row of a tenant whose events are not in its batch', async () => {
+    const schema = await newSchema();
+    const [event] = folded(new RecordedLog().mail('ours').events);
+    const stranger = idOf('a stranger');
+    const forged = {
+      ...event!,
+      operations: event!.operations.map((operation) => ({
+        ...operation,
+        tenantId: stranger,
+        slot: slotOf(stranger, 'x'),
+      })),
+    };
+    const lane = laneOf(schema, await only(schema));
+    await lane.offer(forged);
+    await lane.settled();
+    expect(await queryAsSuperuser(url, `select 1 from ${schema}.inbox_message_refs`)).toEqual([]);
+    const parked = await queryAsSuperuser<{ reason: string }>(
+      url,
+      `select reason from ${schema}.parked_sequences`,
+    );
+    expect(parked).toEqual([{ reason: expect.stringContaining('row-level security') as string }]);
+  });
+
+  it('is found out by the digest when a single row was touched', async () => {
+    const { events } = history();
+    const [left, right] = [await newSchema(), await newSchema()];
+    await project(left, events);
+    await project(right, events);
+    await queryAsSuperuser(url, `update ${right}.conversations set preview = 'forged' where id = $1`, [
+      idOf('mail 7'),
+    ]);
+    const sides = [left, right].map((schema) => ({ pool: auditor, schema }));
+    const comparison = await compareGenerations(oltpTier, sides[0]!, sides[1]!);
+    expect(comparison).toMatchObject({ isSamePosition: true, isEqual: false });
+    expect(await differingKeys(conversationsTable, sides[0]!, sides[1]!, 20)).toEqual([
+      `${idOf('tenant')} ${idOf('mail 7')}`,
+    ]);
+  });
+});
