@@ -9,6 +9,7 @@ import {
   MarkUnread,
   UnassignConversation,
 } from '../../../domain/conversation/conversation.commands';
+import type { Command } from '../../../domain/decider';
 import type { ConversationEvent } from '../../../domain/conversation/conversation.events';
 import { RevisionConflict, type EventStore } from '../../shared/event-store/event-store';
 import type { CommandOutcome } from '../../shared/event-store/handle-command';
@@ -29,7 +30,7 @@ const agentCommands = [AssignConversation, UnassignConversation, ChangeStatus, M
 
 /** One bus handler per command of agents, all alike. */
 export const conversationHandlers: Provider[] = agentCommands.map((commandClass) => {
-  class DeliverToConversation implements ICommandHandler<AgentCommand, AgentOutcome> {
+  class DeliverToConversation implements ICommandHandler<Command> {
     constructor(@Inject(eventStoreToken) private readonly store: EventStore) {}
 
     execute(command: Delivered<AgentCommand>): Promise<AgentOutcome> {

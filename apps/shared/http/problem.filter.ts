@@ -39,12 +39,22 @@ export class ProblemFilter implements ExceptionFilter {
 }
 
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: ProblemError): void {
+  if (problem.status === 413) letFinishSending(request, reply);
   const path = request.url.split('?', 1)[0] ?? request.url;
   void reply
     .status(problem.status)
     .headers(problem.headers)
     .header('content-type', 'application/problem+json; charset=utf-8')
     .send(JSON.stringify(problem.toProblem(path)));
+}
+
+/**
+ * A client that is cut off while it writes sees a broken pipe and never the reason. So the rest is read and thrown away,
+ * for as long as any request may take, and the connection stays.
+ */
+function letFinishSending(request: FastifyRequest, reply: FastifyReply): void {
+  reply.removeHeader('connection');
+  request.raw.resume();
 }
 
 /** What the framework itself refuses: unknown paths, bodies over the limit, media types nobody takes. */

@@ -84,7 +84,7 @@ async function call(url: string, options: CallOptions = {}): Promise<Answer> {
       ...options.headers,
     },
     ...(json === undefined ? {} : { body: JSON.stringify(json) }),
-    ...(mail === undefined ? {} : { body: mail as BodyInit }),
+    ...(mail === undefined ? {} : { body: mail as NonNullable<RequestInit['body']> }),
   });
   const text = await response.text();
   return { status: response.status, headers: response.headers, body: parsed(text) };
