@@ -44,6 +44,17 @@ export class MemoryEventStore implements EventStore {
     return result;
   }
 
+  /** The same log as another process sees it: nothing a process keeps in memory about its store is shared. */
+  ofAnotherProcess(): EventStore {
+    return {
+      readStream: (name, options) => this.readStream(name, options),
+      append: (name, expected, events) => this.append(name, expected, events),
+      subscribe: () => this.subscribe(),
+      head: () => this.head(),
+      close: () => this.close(),
+    };
+  }
+
   subscribe(): AsyncIterable<LogMessage> {
     throw new Error('this log has no subscribers');
   }

@@ -6,6 +6,7 @@ import type { MessageFact } from './message-fact';
 import { threaderReaction, type Reaction } from './reaction';
 import { settleConversations, type SettledConversations } from './settle-conversations';
 import { threadStreamName } from './thread-streams';
+import { inTurn } from './turns';
 
 const attemptsMax = 30;
 const delayMaxMs = 250;
@@ -53,6 +54,15 @@ export async function threadMessage(
 ): Promise<ThreadedMessage> {
   const occurredAt = fact.type === 'MessageReceived' ? fact.data.receivedAt : fact.data.submittedAt;
   const reaction = threaderReaction(store, ids.tenantId, { eventId, correlationId, occurredAt });
+  const oldest = fact.data.ancestorNodeIds[0] ?? fact.data.threadNodeId;
+  return inTurn(store, oldest, () => untilThreaded(reaction, ids, fact));
+}
+
+async function untilThreaded(
+  reaction: Reaction,
+  ids: TenantIds,
+  fact: MessageFact,
+): Promise<ThreadedMessage> {
   for (let attempt = 1; ; attempt++) {
     try {
       const settled = await threadOnce(reaction, ids, fact);

@@ -167,7 +167,7 @@ describe('threading a message', () => {
     store.before = async ({ streamName: name }) => {
       if (!isFirst || name !== thirdThread) return;
       isFirst = false;
-      await deliver(store, fourth);
+      await deliver(store.ofAnotherProcess(), fourth);
     };
     await deliver(store, fifth);
     expect(conversationsIn(store)).toEqual({
@@ -230,7 +230,7 @@ describe('threading a message', () => {
         const store = new MemoryEventStore();
         store.before = ({ kind, streamName: name }) =>
           scheduler.schedule(Promise.resolve(), `${kind} ${name}`);
-        const all = Promise.all(mails.map((next) => deliver(store, next)));
+        const all = Promise.all(mails.map((next) => deliver(store.ofAnotherProcess(), next)));
         await scheduler.waitFor(all);
         expect(conversationsIn(store)).toEqual(conversationsIn(await delivered(mails)));
       }),
