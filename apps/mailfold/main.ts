@@ -2,6 +2,10 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { exitCodes, runCommand, type CommandContext, type GlobalOptions } from './command-run';
 import { importCommand, type ImportOptions } from './import/import.command';
+import { migrateCommand } from './migrate/migrate.command';
+import { rebuildCommand, type RebuildOptions } from './rebuild/rebuild.command';
+import { statusCommand } from './status/status.command';
+import { verifyCommand, type VerifyOptions } from './verify/verify.command';
 
 const program = new Command('mailfold')
   .description('Look after a Mailfold system: its log, its read models, its mail.')
@@ -20,6 +24,38 @@ program
   .option('--journal <file>', 'remember what is done in this file, and skip it when run again')
   .option('--verbose', 'a line for every mail')
   .action(run((context, path: string, options: ImportOptions) => importCommand(path, options, context)));
+
+program
+  .command('status')
+  .description('show the log, and per tier its generations, positions, lag, rows and parked events')
+  .action(run((context) => statusCommand(context)));
+
+program
+  .command('rebuild')
+  .description(
+    'fill a new generation of a tier from the log while the old one serves, prove it, switch to it',
+  )
+  .argument('<tier>', 'oltp, content or olap')
+  .option('--retire-old', 'drop the old generation instead of keeping it as the way back')
+  .option('--accept-differences', 'switch although rows differ, as they do when a projection has changed')
+  .option('--fresh', 'drop what an interrupted rebuild has left instead of going on with it')
+  .action(run((context, tier: string, options: RebuildOptions) => rebuildCommand(tier, options, context)));
+
+program
+  .command('verify')
+  .description('compare the rows of two generations of a tier at one position of the log')
+  .argument('<tier>', 'oltp, content or olap')
+  .option(
+    '--generations <a,b>',
+    'their numbers; else the one that serves and the latest other',
+    twoGenerations,
+  )
+  .action(run((context, tier: string, options: VerifyOptions) => verifyCommand(tier, options, context)));
+
+program
+  .command('migrate')
+  .description('bring the databases up to date, and give each tier its first generation')
+  .action(run((context) => migrateCommand(context)));
 
 /** Gives an action its frame, and its command's options together with the global ones. */
 function run<Args extends unknown[]>(
@@ -40,6 +76,13 @@ function countBetween(min: number, max: number): (text: string) => number {
       throw new InvalidArgumentError(`It takes a number from ${min} to ${max}.`);
     return count;
   };
+}
+
+function twoGenerations(text: string): readonly [number, number] {
+  const [, first, second] = /^(\d{1,6}),(\d{1,6})$/.exec(text) ?? [];
+  if (first === undefined || second === undefined || first === second)
+    throw new InvalidArgumentError('It takes two numbers such as 1,2.');
+  return [Number(first), Number(second)];
 }
 
 // EventStoreDB client 6.2.1 raises rejections nobody can catch when a node goes away (event-store.md §2.3); each call has

@@ -1,0 +1,133 @@
+import { z } from 'zod';
+import { projectionTiers } from '../../../projections/tiers';
+import type { ProjectionTier } from '../../../projections/tier';
+import { loadConfig } from '../../shared/config/load-config';
+import type { EventStore } from '../../shared/event-store/event-store';
+import { listGenerations, type Generation } from '../../shared/generations/generations';
+import { exitCodes, oneLine, type CommandContext } from '../command-run';
+import { controlUrl, openLog, openPool, tierUrl } from '../connections';
+import { groupedDigits, table, type Output } from '../output';
+import { statusOf, type GenerationStatus } from './tier-status';
+
+const httpTimeoutMs = 3_000;
+const variables = z.object({
+  COMMAND_API_URL: z.url().default('http://127.0.0.1:4001'),
+  QUERY_API_URL: z.url().default('http://127.0.0.1:4002'),
+});
+
+type Part<T> = ({ readonly reachable: true } & T) | { readonly reachable: false; readonly reason: string };
+
+interface SystemStatus {
+  readonly log: Part<{ head: string | null }>;
+  readonly control: Part<object>;
+  readonly tiers: Readonly<Record<string, Part<{ generations: readonly GenerationStatus[] }>>>;
+  readonly commandApi: Part<object>;
+  readonly queryApi: Part<{ cache: string }>;
+}
+
+/** `mailfold status`: 0 when everything can be reached, else 1. A lag or parked events are shown, not judged. */
+export async function statusCommand(context: CommandContext): Promise<number> {
+  const { COMMAND_API_URL, QUERY_API_URL } = loadConfig(variables);
+  const store = openLog(context);
+  const control = openPool(context, controlUrl());
+  const [log, generations, commandApi, queryApi] = await Promise.all([
+    part(async () => ({ head: (await store.head())?.toString() ?? null })),
+    part(async () => ({ known: await listGenerations(control) })),
+    part(async () => health(COMMAND_API_URL)),
+    part(async () => ({ cache: cacheOf(await health(QUERY_API_URL)) })),
+  ]);
+  const tiers = await Promise.all(
+    projectionTiers.map(async (tier) => {
+      const known = generations.reachable ? generations.known : [];
+      return [
+        tier.tier,
+        await part(() => tierStatus(context, tier, known, log.reachable ? store : null)),
+      ] as const;
+    }),
+  );
+  const status: SystemStatus = {
+    log,
+    control: generations.reachable ? { reachable: true } : generations,
+    tiers: Object.fromEntries(tiers),
+    commandApi: commandApi.reachable ? { reachable: true } : commandApi,
+    queryApi,
+  };
+  context.output.record(status);
+  print(context.output, status);
+  const parts = [status.log, status.control, commandApi, queryApi, ...Object.values(status.tiers)];
+  return parts.every(({ reachable }) => reachable) ? exitCodes.done : exitCodes.failed;
+}
+
+async function tierStatus(
+  context: CommandContext,
+  tier: ProjectionTier,
+  known: readonly Generation[],
+  store: EventStore | null,
+): Promise<{ generations: GenerationStatus[] }> {
+  const auditor = openPool(context, tierUrl(tier.tier), 'mailfold_auditor');
+  await auditor.query('select 1');
+  const generations: GenerationStatus[] = [];
+  for (const generation of known)
+    if (generation.tier === tier.tier && generation.state !== 'retired')
+      generations.push(await statusOf(tier, generation, auditor, store));
+  return { generations };
+}
+
+/** One part that is away takes no other with it. */
+async function part<T extends object>(look: () => Promise<T>): Promise<Part<T>> {
+  try {
+    return { reachable: true, ...(await look()) };
+  } catch (error) {
+    return { reachable: false, reason: oneLine(error) };
+  }
+}
+
+async function health(url: string): Promise<Record<string, unknown>> {
+  const response = await fetch(`${url.replace(/\/+$/, '')}/healthz`, {
+    signal: AbortSignal.timeout(httpTimeoutMs),
+  });
+  if (!response.ok) throw new Error(`${url}/healthz answers ${response.status}`);
+  return (await response.json()) as Record<string, unknown>;
+}
+
+function cacheOf({ cache }: Record<string, unknown>): string {
+  const kind = typeof cache === 'object' && cache !== null && 'kind' in cache ? cache.kind : undefined;
+  return typeof kind === 'string' ? kind : 'unknown';
+}
+
+function print(output: Output, status: SystemStatus): void {
+  const parts: string[][] = [
+    ['log', said(status.log, ({ head }) => `head ${head ?? 'none: it is empty'}`)],
+    ['control', said(status.control, () => 'reachable')],
+    ['command API', said(status.commandApi, () => 'reachable')],
+    ['query API', said(status.queryApi, ({ cache }) => `reachable, cache: ${cache}`)],
+  ];
+  for (const line of table(parts)) output.line(line);
+  for (const [tier, its] of Object.entries(status.tiers)) {
+    output.line();
+    if (!its.reachable) output.line(`${tier}  DOWN: ${its.reason}`);
+    else if (its.generations.length === 0) output.line(`${tier}  no generation: run \`mailfold migrate\``);
+    else for (const generation of its.generations) printGeneration(output, tier, generation);
+  }
+}
+
+function said<T extends object>(which: Part<T>, tell: (value: T) => string): string {
+  return which.reachable ? tell(which) : `DOWN: ${which.reason}`;
+}
+
+function printGeneration(output: Output, tier: string, status: GenerationStatus): void {
+  const { generation, state, isLive, lanes, lanesHeld, position, events, parkedEvents, rows } = status;
+  const role = isLive ? 'live' : state === 'building' ? 'building' : 'tailing';
+  output.line(
+    `${tier} g${generation}  ${role}  position ${position ?? 'none'}  ${groupedDigits(events)} events  ` +
+      `${lagText(status)}  ${lanesHeld} of ${lanes} lanes held` +
+      (parkedEvents > 0 ? `  PARKED: ${groupedDigits(parkedEvents)} events` : ''),
+  );
+  for (const line of table(Object.entries(rows).map(([name, count]) => [`  ${name}`, count])))
+    output.line(line);
+}
+
+function lagText({ lagEvents, isLagCountedInPart }: GenerationStatus): string {
+  if (lagEvents === null) return 'lag unknown';
+  return `lag ${isLagCountedInPart ? 'at least ' : ''}${groupedDigits(lagEvents)} events`;
+}
