@@ -38,7 +38,7 @@ export class RecordedLog {
         $correlationId: idOf('command'),
         $causationId: idOf('command'),
       },
-    } as Recorded<MailfoldEvent>);
+    });
     return this;
   }
 

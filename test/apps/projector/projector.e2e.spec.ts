@@ -1,0 +1,213 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import type { Pool } from 'pg';
+import type { MailfoldEvent } from '../../../domain/catalogue.events';
+import { streamName } from '../../../domain/stream-name';
+import { createEventStore } from '../../../apps/shared/event-store/esdb-event-store';
+import type { EventStore } from '../../../apps/shared/event-store/event-store';
+import {
+  createGeneration,
+  ensureFirstGeneration,
+  liveGeneration,
+  retireGeneration,
+  startTailing,
+  SwitchRefused,
+  switchPointer,
+} from '../../../apps/shared/generations/generations';
+import { createKeyRing } from '../../../apps/shared/keys/key-ring';
+import { migrate } from '../../../apps/shared/postgres/migrate';
+import { createPool } from '../../../apps/shared/postgres/pool';
+import { replay } from '../../../apps/shared/projecting/replay';
+import { compareGenerations } from '../../../apps/shared/projecting/row-digest';
+import { projectionTier, projectionTiers } from '../../../projections/tiers';
+import { oltpTier } from '../../../projections/oltp';
+import { eventually } from '../../support/eventually';
+import { received } from '../../support/message-builders';
+import { queryAsSuperuser } from '../../support/postgres';
+import { startProcess, type TestProcess } from '../../support/processes';
+import { startTestNode, type TestNode } from '../../support/event-store-node';
+import { idOf } from '../../support/recorded-log';
+
+const tenantId = idOf('tenant');
+const rootKey = randomBytes(32);
+const raw = Buffer.from(
+  'From: cara@customer.example\r\nTo: help@acme.example\r\nSubject: Hello\r\nMessage-ID: <1@x.example>\r\n\r\nWhere is it?\r\n',
+);
+const bounds = {
+  applicationName: 'test',
+  maxConnections: 4,
+  statementTimeoutMs: 5_000,
+  queryTimeoutMs: 6_000,
+  connectionTimeoutMs: 5_000,
+};
+
+let node: TestNode;
+let store: EventStore;
+let keysPool: Pool;
+let controlPool: Pool;
+let projector: TestProcess;
+const urls: Record<string, string> = {};
+
+beforeAll(async () => {
+  node = await startTestNode();
+  for (const name of ['CONTROL', 'KEYS', 'OLTP', 'CONTENT', 'OLAP']) {
+    urls[`${name}_DATABASE_URL`] = await node.postgres.createDatabase();
+  }
+  await migrate(url('CONTROL'), 'control');
+  await migrate(url('KEYS'), 'keys');
+  controlPool = createPool(url('CONTROL'), bounds);
+  keysPool = createPool(url('KEYS'), bounds);
+  for (const { tier } of projectionTiers) {
+    await ensureFirstGeneration(controlPool, url(tier.toUpperCase()), tier);
+  }
+  const keys = createKeyRing({ pool: keysPool, rootKey });
+  store = createEventStore({ url: eventStoreUrl(), keys });
+  projector = await startProjector();
+});
+afterAll(async () => {
+  await projector.stop();
+  await store.close();
+  await keysPool.end();
+  await controlPool.end();
+  await node.stop();
+});
+
+function url(name: string): string {
+  return urls[`${name}_DATABASE_URL`] ?? '';
+}
+
+function eventStoreUrl(): string {
+  return `esdb://127.0.0.1:${node.port()}?tls=false`;
+}
+
+function startProjector(): Promise<TestProcess> {
+  return startProcess('apps/projector/main.js', {
+    env: { ...urls, EVENTSTORE_URL: eventStoreUrl(), MAILFOLD_ROOT_KEY: rootKey.toString('base64') },
+  });
+}
+
+/** A mail as the command API appends it: its sealed bytes in two chunks, then the fact. */
+async function receive(name: string): Promise<void> {
+  const messageId = idOf(name);
+  const stream = streamName('message', tenantId, messageId);
+  const zipped = gzipSync(raw);
+  const fact = received({
+    ...{ messageId, mailboxId: idOf('mailbox'), threadNodeId: messageId, subject: 'Hello' },
+    content: {
+      ...{ streamName: stream, storageKey: `raw/${messageId}`, chunks: 2, compression: 'gzip' as const },
+      ...{ rawSize: raw.length, sha256: createHash('sha256').update(raw).digest('hex') },
+    },
+  });
+  const events: MailfoldEvent[] = [
+    { type: 'MessageContentStored', data: { chunk: 0, bytes: zipped.subarray(0, 20) } },
+    { type: 'MessageContentStored', data: { chunk: 1, bytes: zipped.subarray(20) } },
+    { type: 'MessageReceived', data: fact },
+  ];
+  const metadata = {
+    ...{
+      tenantId,
+      schemaVersion: 1,
+      occurredAt: fact.receivedAt,
+      actor: { kind: 'system' as const, id: null },
+    },
+    ...{ commandId: idOf('c'), $correlationId: idOf('c'), $causationId: idOf('c') },
+  };
+  await store.append(
+    stream,
+    'no-stream',
+    events.map((event, index) => ({ id: idOf(`${name} ${index}`), event, metadata })),
+  );
+}
+
+async function countOf(tier: string, table: string, schema = 'g1'): Promise<number> {
+  const [row] = await queryAsSuperuser<{ n: number }>(
+    url(tier),
+    `select count(*)::int as n from ${schema}.${table}`,
+  );
+  return row?.n ?? 0;
+}
+
+test('a mail in the log is in all three tiers, its raw bytes untouched', async () => {
+  await receive('first');
+  await eventually(async () => {
+    expect(await countOf('OLTP', 'inbox_message_refs')).toBe(1);
+    expect(await countOf('CONTENT', 'content_objects')).toBe(1);
+    expect(await countOf('OLAP', 'daily_analytics')).toBe(1);
+  });
+  const [content] = await queryAsSuperuser<{ content_raw: Buffer; parked_reason: string | null }>(
+    url('CONTENT'),
+    'select content_raw, parked_reason from g1.content_objects',
+  );
+  expect(content).toEqual({ content_raw: gzipSync(raw), parked_reason: null });
+});
+
+test('killed at any moment and started again, it neither skips nor repeats', async () => {
+  for (let i = 0; i < 40; i++) {
+    await receive(`mail ${i}`);
+    if (i % 20 === 10) {
+      projector.kill('SIGKILL');
+      await projector.exited;
+      projector = await startProjector();
+    }
+  }
+  await eventually(async () => {
+    expect(await countOf('OLTP', 'inbox_message_refs')).toBe(41);
+    expect(await countOf('CONTENT', 'content_objects')).toBe(41);
+  }, 20_000);
+  const [row] = await queryAsSuperuser<{ n: number }>(
+    url('OLAP'),
+    'select messages_received as n from g1.daily_analytics',
+  );
+  expect(row?.n).toBe(41);
+});
+
+test('a replayed generation equals the live one, serves after a switch, and can be switched back', async () => {
+  const created = await createGeneration(controlPool, url('OLTP'), 'oltp', { codeVersion: 'test', lanes: 3 });
+  const writer = createPool(url('OLTP'), { ...bounds, role: 'mailfold_projector' });
+  const auditor = createPool(url('OLTP'), { ...bounds, role: 'mailfold_auditor' });
+  try {
+    const outcome = await replay({
+      ...{ store, tier: oltpTier, parser: null, pool: writer, schema: created.schema },
+      ...{ generation: created.generation, until: (await store.head()) ?? 0n },
+      signal: new AbortController().signal,
+    });
+    expect(outcome).toMatchObject({ isComplete: true, parkedEvents: 0 });
+    const [live, fresh] = ['g1', created.schema].map((schema) => ({ pool: auditor, schema }));
+    if (!live || !fresh) throw new Error('unreachable');
+    expect(await compareGenerations(oltpTier, live, fresh)).toMatchObject({
+      isSamePosition: true,
+      isEqual: true,
+    });
+
+    await startTailing(controlPool, 'oltp', created.generation);
+    const before = (await liveGeneration(controlPool, 'oltp')).pointer;
+    const after = await switchPointer(controlPool, 'oltp', { from: before, to: created.generation });
+    await expect(switchPointer(controlPool, 'oltp', { from: before, to: 1 })).rejects.toThrow(SwitchRefused);
+
+    await receive('after the switch');
+    await eventually(async () => {
+      expect(await countOf('OLTP', 'inbox_message_refs', created.schema)).toBe(42);
+      expect(await countOf('OLTP', 'inbox_message_refs')).toBe(42);
+    });
+    await switchPointer(controlPool, 'oltp', { from: after, to: 1 });
+    await retireGeneration(controlPool, url('OLTP'), 'oltp', created.generation);
+    await expect(retireGeneration(controlPool, url('OLTP'), 'oltp', 1)).rejects.toThrow(SwitchRefused);
+  } finally {
+    await writer.end();
+    await auditor.end();
+  }
+});
+
+test('health tells how far each generation has come', async () => {
+  await eventually(async () => {
+    const answer = await fetch(`http://127.0.0.1:${projector.port}/healthz`);
+    const body = (await answer.json()) as { generations: { tier: string; lagSeconds: number }[] };
+    expect(answer.status).toBe(200);
+    expect(body.generations.map(({ tier, lagSeconds }) => [tier, lagSeconds]).sort()).toEqual([
+      ['content', 0],
+      ['olap', 0],
+      ['oltp', 0],
+    ]);
+  });
+  expect(projectionTier('oltp')).toBe(oltpTier);
+});
