@@ -17,7 +17,7 @@ const plainIdentifier = /^[a-z_][a-z0-9_]{0,62}$/;
 
 const selectPointers = {
   name: 'live-generations',
-  text: `select p.tier, p.generation, p.epoch, t.schema_name as "schemaName", t.shard
+  text: `select p.tier, p.generation, p.epoch, t.schema_name as "schemaName", t.database_ref as "databaseRef"
          from pointers p join generation_targets t on t.tier = p.tier and t.generation = p.generation
          order by p.tier, p.slot_from, t.shard`,
 };
@@ -27,7 +27,7 @@ interface PointerRow {
   readonly generation: number;
   readonly epoch: string;
   readonly schemaName: string;
-  readonly shard: number;
+  readonly databaseRef: string;
 }
 
 /**
@@ -91,7 +91,9 @@ export class LiveGenerations {
     for (const tier of readTiers) {
       const [row, ...others] = rows.filter((candidate) => candidate.tier === tier);
       if (row === undefined) continue;
-      if (others.length > 0 || !plainIdentifier.test(row.schemaName)) {
+      // Several shards, or one that lies in a database this process has no URL of.
+      const isElsewhere = row.databaseRef !== `${tier.toUpperCase()}_DATABASE_URL`;
+      if (others.length > 0 || isElsewhere || !plainIdentifier.test(row.schemaName)) {
         this.log.error({ tier, generation: row.generation }, 'a generation this version cannot read');
         continue;
       }

@@ -31,13 +31,16 @@ export interface Pin {
   readonly cache: { readonly version: string; readonly position: bigint } | null;
 }
 
-/** Reads the rows of one tenant in one generation. Every statement is prepared once per connection under its name. */
+/**
+ * Reads the rows of one tenant in one generation. A statement is prepared once per connection under its name; without
+ * one it is planned anew for its values.
+ */
 export interface TenantRows {
   readonly tenantId: string;
   /** Schema of the pinned generation, to qualify tables with. */
   readonly schema: string;
   readonly query: <Row extends QueryResultRow>(
-    name: string,
+    name: string | null,
     text: string,
     values: readonly unknown[],
   ) => Promise<Row[]>;
@@ -107,8 +110,14 @@ export class TierReader {
         work({
           tenantId,
           schema,
-          query: async <Row extends QueryResultRow>(name: string, text: string, values: readonly unknown[]) =>
-            (await client.query<Row>({ name: `${schema}.${name}`, text, values: [...values] })).rows,
+          query: async <Row extends QueryResultRow>(
+            name: string | null,
+            text: string,
+            values: readonly unknown[],
+          ) => {
+            const prepared = name === null ? {} : { name: `${schema}.${name}` };
+            return (await client.query<Row>({ ...prepared, text, values: [...values] })).rows;
+          },
         }),
       // One snapshot for all statements of an answer.
       { readOnly: true, isolation: 'repeatable read' },

@@ -94,11 +94,11 @@ export class ReadSide {
       tier,
       generation,
     ]);
-    await this.query('control', `insert into generation_targets values ($1, $2, 0, $1, $3)`, [
-      tier,
-      generation,
-      schema,
-    ]);
+    await this.query(
+      'control',
+      `insert into generation_targets values ($1, $2, 0, upper($1) || '_DATABASE_URL', $3)`,
+      [tier, generation, schema],
+    );
     await this.query(
       tier,
       `insert into ${schema}.checkpoints (lane, slot_from, slot_to, commit_position) values (0, 0, 4095, $1)`,
@@ -152,7 +152,27 @@ export interface Answer {
   readonly headers: Headers;
   readonly text: string;
   readonly bytes: Buffer;
-  readonly json: any;
+  readonly json: Body;
+}
+
+export interface Item {
+  readonly id: string;
+  readonly subject: string;
+  readonly receivedAt: string;
+  readonly text: string;
+  readonly [field: string]: unknown;
+}
+
+/** Of all routes together; a test reads what its route has. */
+export interface Body {
+  readonly items: readonly Item[];
+  readonly messages: readonly Item[];
+  readonly notes: readonly Item[];
+  readonly nextCursor: string | null;
+  readonly conversation: Item;
+  readonly tiers: readonly Item[];
+  readonly errors?: readonly { readonly field: string }[];
+  readonly [field: string]: unknown;
 }
 
 export class QueryApi {
@@ -178,7 +198,7 @@ export class QueryApi {
       headers: response.headers,
       text,
       bytes,
-      json: isJson ? JSON.parse(text) : null,
+      json: (isJson ? JSON.parse(text) : {}) as Body,
     };
   }
 }
