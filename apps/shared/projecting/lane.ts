@@ -1,11 +1,10 @@
 import type { ClientBase, Pool } from 'pg';
 import { untilAvailable } from '../postgres/retry';
 import { inTransaction } from '../postgres/transaction';
-import { isTransient } from '../postgres/transient-error';
 import { holds, type Checkpoint, type LaneEvent } from './lane-event';
-import { LaneLost, moveCheckpoint, type LaneLease } from './lane-lease';
+import { moveCheckpoint, type LaneLease } from './lane-lease';
 import { park, parkedAmong, sequenceName, type ParkedEvent } from './parked-sequences';
-import { applyOperations, type PositionedOperation } from './row-writer';
+import { applyOperations, isPoison, type PositionedOperation } from './row-writer';
 
 export interface LaneOptions {
   /** Connections of role mailfold_projector to the database of the generation. */
@@ -55,7 +54,7 @@ export class Lane {
 
   /**
    * Takes the next event of the log; resolves when there is room for another. An event at or before the last one is a
-   * redelivery and ignored. Throws what has stopped the lane: {@link LaneLost}, or the abort.
+   * redelivery and ignored. Throws what has stopped the lane: LaneLost, or the abort.
    */
   async offer(event: LaneEvent): Promise<void> {
     this.throwIfStopped();
@@ -121,7 +120,7 @@ export class Lane {
     try {
       return await this.commit(batch);
     } catch (error) {
-      if (error instanceof LaneLost || isTransient(error) || this.options.signal.aborted) throw error;
+      if (!isPoison(error)) throw error;
       const [only, ...others] = batch;
       if (only === undefined) return;
       if (others.length === 0) return this.commit([{ ...only, poison: messageOf(error), operations: [] }]);

@@ -1,10 +1,23 @@
-import type { ClientBase } from 'pg';
+import { DatabaseError, type ClientBase } from 'pg';
 import type { AnyTable, ColumnType, RowChange, RowOperation } from '../../../projections/projection';
 
 /** A row operation with the position of the event it comes from. */
 export interface PositionedOperation {
   readonly position: bigint;
   readonly operation: RowOperation;
+}
+
+/** A projection threw: it will do so for this event every time. */
+class FoldFailed extends Error {}
+
+/**
+ * Whether the events themselves are to blame, so that no later try can succeed: a fold that threw, a value PostgreSQL
+ * does not take (SQLSTATE 22, 23, 54), a row of another tenant. Anything else, a timeout or a missing table, is the
+ * surroundings' fault and must never park anything.
+ */
+export function isPoison(error: unknown): boolean {
+  if (!(error instanceof DatabaseError)) return error instanceof FoldFailed;
+  return /^(22|23|54)/.test(error.code ?? '') || /row-level security/.test(error.message);
 }
 
 interface HeldRow {
@@ -52,13 +65,21 @@ function applyTo(
   const row = held.get(table)?.get(identity(operation));
   if (row === undefined) throw new Error(`A row of ${table.name} was not loaded before its fold`);
   const before = row.after;
-  const after = operation.fold(before);
+  const after = folded(operation, before);
   if (after === before) return [];
   row.after = after;
   row.position = position;
   // `RowChange<never>` stands for the table's own row type, which only its projection knows.
   const derived = table.derive?.({ tenantId, slot, before, after } as RowChange<never>) ?? [];
   return derived.map((next) => ({ position, operation: next }));
+}
+
+function folded({ fold }: RowOperation, before: object | null): object | null {
+  try {
+    return fold(before);
+  } catch (error) {
+    throw new FoldFailed(error instanceof Error ? error.message : String(error));
+  }
 }
 
 function identity({ tenantId, slot, key }: Pick<RowOperation, 'tenantId' | 'slot' | 'key'>): string {

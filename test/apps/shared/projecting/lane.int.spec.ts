@@ -209,6 +209,30 @@ describe('a lane', () => {
     expect(counts).toEqual({ n: 18, position: String(events.at(-1)?.position), parked: 2 });
   });
 
+  it('parks nothing when it is the database that fails', async () => {
+    const schema = await newSchema();
+    const lane = laneOf(schema, await only(schema));
+    await queryAsSuperuser(url, `alter table ${schema}.conversations rename to moved_away`);
+    for (const event of folded(history().events)) await lane.offer(event).catch(() => undefined);
+    await expect(lane.settled()).rejects.toThrow('does not exist');
+    expect(await queryAsSuperuser(url, `select 1 from ${schema}.parked_sequences`)).toEqual([]);
+    // The first event is a mail and touches no conversation; the second one cannot be applied, so nothing is behind it.
+    expect(lane.checkpoint?.position ?? 0n).toBeLessThan(110n);
+  });
+
+  it('parks the sequence of an event whose fold throws', async () => {
+    const schema = await newSchema();
+    const { events } = new RecordedLog().mail('good').mail('bad');
+    const broken = events.map((event): ReadableEvent =>
+      event.type === 'MessageAttached' && event.data.conversationId === idOf('bad')
+        ? { ...event, data: { ...event.data, at: 'no time' } }
+        : event,
+    );
+    await project(schema, broken);
+    const parked = await queryAsSuperuser(url, `select reason from ${schema}.parked_sequences`);
+    expect(parked).toEqual([{ reason: 'Invalid time value' }]);
+  });
+
   it('shows a reader the rows of its tenant, and none without one', async () => {
     const other = idOf('another tenant');
     const schema = await newSchema();
