@@ -126,7 +126,7 @@ export async function checkContent(client: DemoClient, mails: SampleMails): Prom
     expectEqual(`the raw bytes of ${name}`, createHash('sha256').update(body).digest('hex'), sha256);
   }
   const { html } = await contentOf(client, mailOf(mails, sample.brake));
-  const dangers = ['<script', 'javascript:', 'onload', '@import', 'src="http'];
+  const dangers = ['<script', 'javascript:', 'onload', '@import', ' src="http'];
   expectEqual(
     'the dangers left in the HTML',
     dangers.filter((danger) => html?.includes(danger) !== false),

@@ -121,33 +121,23 @@ export async function checkWork(client: DemoClient, team: DemoTeam, conversation
   expectEqual("Ada's figures", stats.body, { openConversations: 1, pendingConversations: 0, totalUnread: 0 });
 }
 
-/** Sums over the days the sample was received on, and over today. */
+/** A day of the figures is the day on which the log learned of it, so all of the demo is today's. */
 export async function checkAnalytics(client: DemoClient, today: Date): Promise<void> {
-  const then = await sums(client, '2025-03-01', '2025-03-31');
-  expectEqual(
-    'the figures of March 2025',
-    {
-      messagesReceived: then['messagesReceived'],
-      bouncesReceived: then['bouncesReceived'],
-      autoRepliesReceived: then['autoRepliesReceived'],
-      messagesParked: then['messagesParked'],
-    },
-    {
-      messagesReceived: sample.accepted,
-      bouncesReceived: sample.bounces.length,
-      autoRepliesReceived: sample.autoReplies.length,
-      messagesParked: sample.parked.length,
-    },
-  );
   // The demo may run across midnight.
   const yesterday = new Date(today.getTime() - 86_400_000).toISOString().slice(0, 10);
   const tomorrow = new Date(today.getTime() + 86_400_000).toISOString().slice(0, 10);
-  const now = await sums(client, yesterday, tomorrow);
-  expectEqual(
-    "today's figures",
-    { messagesSent: now['messagesSent'], notesAdded: now['notesAdded'], assignments: now['assignments'] },
-    { messagesSent: 1, notesAdded: 1, assignments: 1 },
-  );
+  const figures = await sums(client, yesterday, tomorrow);
+  const expected = {
+    messagesReceived: sample.accepted,
+    bouncesReceived: sample.bounces.length,
+    autoRepliesReceived: sample.autoReplies.length,
+    messagesParked: sample.parked.length,
+    messagesSent: 1,
+    notesAdded: 1,
+    assignments: 1,
+  };
+  const got = Object.fromEntries(Object.keys(expected).map((name) => [name, figures[name]]));
+  expectEqual("today's figures", got, expected);
 }
 
 async function sums(client: DemoClient, from: string, to: string): Promise<Record<string, number>> {
