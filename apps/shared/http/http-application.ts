@@ -59,6 +59,7 @@ export async function createHttpApplication(
   });
   const server = app.getHttpAdapter().getInstance();
   logRequests(server, options.log);
+  letGoWhenClosing(server);
   sendSecurityHeaders(server, documentationPaths);
   demandAccess(server, options.authenticator, documentationPaths);
   takeJson(server);
@@ -93,6 +94,15 @@ function logRequests(server: FastifyInstance, log: Logger): void {
       },
       'answered',
     );
+  });
+}
+
+/** A connection that was busy when the end began would else be kept alive, and the end would wait for it. */
+function letGoWhenClosing(server: FastifyInstance): void {
+  let isClosing = false;
+  server.addHook('preClose', async () => void (isClosing = true));
+  server.addHook('onSend', async (_request, reply) => {
+    if (isClosing) reply.header('connection', 'close');
   });
 }
 
