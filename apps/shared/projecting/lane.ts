@@ -172,11 +172,12 @@ export class Lane {
     });
   }
 
-  /** A connection lost during COMMIT leaves it open whether that succeeded; the checkpoint of our own epoch tells. */
+  /** A connection lost during COMMIT leaves it open whether that succeeded; the checkpoint of our own epoch tells, once the lock of a commit that is
+   * still under way has gone. */
   private async hasCommitted(client: ClientBase, { position }: Checkpoint): Promise<boolean> {
     const { schema, lease } = this.options;
     const { rows } = await client.query<{ commit_position: string | null }>(
-      `select commit_position from ${schema}.checkpoints where lane = $1 and epoch = $2`,
+      `select commit_position from ${schema}.checkpoints where lane = $1 and epoch = $2 for update`,
       [lease.lane, lease.epoch],
     );
     return rows[0]?.commit_position === position.toString();
