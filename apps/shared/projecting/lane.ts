@@ -172,8 +172,10 @@ export class Lane {
     });
   }
 
-  /** A connection lost during COMMIT leaves it open whether that succeeded; the checkpoint of our own epoch tells, once the lock of a commit that is
-   * still under way has gone. */
+  /**
+   * A connection lost during COMMIT leaves it open whether that succeeded. The checkpoint of our own epoch tells, once the
+   * lock of a commit that is still under way has gone.
+   */
   private async hasCommitted(client: ClientBase, { position }: Checkpoint): Promise<boolean> {
     const { schema, lease } = this.options;
     const { rows } = await client.query<{ commit_position: string | null }>(
