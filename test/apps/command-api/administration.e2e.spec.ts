@@ -19,6 +19,36 @@ beforeAll(async () => {
 
 afterAll(() => system?.stop());
 
+interface OpenApi {
+  paths: Record<string, Record<string, Operation>>;
+}
+
+interface Operation {
+  security?: object[];
+  parameters?: { name: string }[];
+  responses: Record<string, { content?: object; headers?: object }>;
+}
+
+const everyRoute = [
+  'delete /v1/api-keys/{id}',
+  'get /healthz',
+  'get /readyz',
+  'post /v1/api-keys',
+  'post /v1/conversations/{id}/messages',
+  'post /v1/conversations/{id}/notes',
+  'post /v1/conversations/{id}/read',
+  'post /v1/conversations/{id}/unread',
+  'post /v1/mailboxes',
+  'post /v1/mailboxes/{id}/messages',
+  'post /v1/tenants',
+  'post /v1/users',
+  'put /v1/conversations/{id}/assignee',
+  'put /v1/conversations/{id}/status',
+  'put /v1/mailboxes/{id}/threading-policy',
+  'put /v1/users/{id}/role',
+  'put /v1/users/{id}/status',
+];
+
 const unknownId = '11111111-1111-5111-8111-111111111111';
 
 describe('registering a tenant', () => {
@@ -189,11 +219,27 @@ describe('the process', () => {
     expect((await system.api('/readyz')).body).toEqual({ status: 'ok' });
   });
 
-  it('describes every route', async () => {
+  it('describes every route with its key, its headers and its problems', async () => {
     const { body } = await system.api('/docs-json');
-    expect(Object.keys(body.paths as object)).toEqual(
-      expect.arrayContaining(['/v1/tenants', '/v1/api-keys/{id}', '/v1/users/{id}/status', '/readyz']),
+    const described = body as unknown as OpenApi;
+    const routes = Object.entries(described.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({ route: `${method} ${path}`, operation })),
     );
+    expect(routes.map(({ route }) => route).sort()).toEqual(everyRoute);
+    for (const { route, operation } of routes.filter(({ route: name }) => name.includes('/v1/'))) {
+      const headers = (operation.parameters ?? []).map(({ name }) => name);
+      expect([route, headers]).toEqual([route, expect.arrayContaining(['Idempotency-Key'])]);
+      expect([route, operation.security]).toEqual([route, [expect.any(Object)]]);
+      for (const status of ['400', '401', '422', '503']) {
+        expect([route, operation.responses[status]?.content]).toEqual([
+          route,
+          { 'application/problem+json': expect.any(Object) },
+        ]);
+      }
+      const successes = Object.entries(operation.responses).filter(([status]) => status.startsWith('2'));
+      for (const [, answer] of successes)
+        expect(Object.keys(answer.headers ?? {})).toContain('X-Log-Position');
+    }
     expect((await system.api('/docs')).status).toBe(200);
   });
 });

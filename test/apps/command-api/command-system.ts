@@ -1,4 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { createEventStore } from '../../../apps/shared/event-store/esdb-event-store';
+import type { EventStore } from '../../../apps/shared/event-store/event-store';
+import { createKeyRing } from '../../../apps/shared/keys/key-ring';
+import { createPool } from '../../../apps/shared/postgres/pool';
 import { migrate } from '../../../apps/shared/postgres/migrate';
 import { startTestPostgres } from '../../support/postgres';
 import { startProcess, type TestProcess } from '../../support/processes';
@@ -13,6 +17,8 @@ export interface CommandSystem {
   /** Starts the node again, on the port it had. */
   restartNode(): Promise<void>;
   restartApi(): Promise<void>;
+  /** The log behind the API, for looking at what it wrote. Closed by `stop`. */
+  readonly log: EventStore;
   stop(): Promise<void>;
 }
 
@@ -42,7 +48,7 @@ export async function startCommandSystem(
     startProcess('apps/event-store-node/main.js', {
       env: { EVENT_STORE_NODE_DATABASE_URL: eventsUrl, EVENT_STORE_NODE_PORT: String(port) },
     });
-  const rootKey = randomBytes(32).toString('base64');
+  const rootKey = randomBytes(32);
   let node = await startNode(0);
   const nodePort = node.port ?? 0;
   const startApi = (port: number): Promise<TestProcess> =>
@@ -51,20 +57,34 @@ export async function startCommandSystem(
         EVENTSTORE_URL: `esdb://127.0.0.1:${nodePort}?tls=false`,
         KEYS_DATABASE_URL: keysUrl,
         MAILFOLD_ADMIN_KEY: adminKey,
-        MAILFOLD_ROOT_KEY: rootKey,
+        MAILFOLD_ROOT_KEY: rootKey.toString('base64'),
         COMMAND_API_PORT: String(port),
         ...variables,
       },
     });
   let api = await startApi(0);
   const apiPort = api.port ?? 0;
+  const keysPool = createPool(keysUrl, {
+    applicationName: 'test',
+    maxConnections: 2,
+    statementTimeoutMs: 5_000,
+    queryTimeoutMs: 5_000,
+    connectionTimeoutMs: 5_000,
+  });
+  const log = createEventStore({
+    url: `esdb://127.0.0.1:${nodePort}?tls=false`,
+    keys: createKeyRing({ pool: keysPool, rootKey }),
+  });
   return {
+    log,
     api: (path, options) => call(`http://127.0.0.1:${apiPort}${path}`, options),
     apiProcess: () => api,
     node: () => node,
     restartNode: async () => void (node = await startNode(nodePort)),
     restartApi: async () => void (api = await startApi(apiPort)),
     stop: async () => {
+      await log.close();
+      await keysPool.end();
       await api.stop();
       await node.stop();
       await postgres.stop();
