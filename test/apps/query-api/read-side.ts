@@ -201,6 +201,17 @@ export class QueryApi {
       json: (isJson ? JSON.parse(text) : {}) as Body,
     };
   }
+
+  /** Sends a request and goes away after `afterMs`, answered or not. */
+  async abandon(path: string, key: string, afterMs: number): Promise<void> {
+    await fetch(`http://127.0.0.1:${this.process.port}${path}`, {
+      headers: { authorization: `Bearer ${key}` },
+      signal: AbortSignal.timeout(afterMs),
+    }).then(
+      (response) => response.text().catch(() => ''),
+      () => '',
+    );
+  }
 }
 
 export interface SeededTenant {
