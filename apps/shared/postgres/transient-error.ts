@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { DatabaseError } from 'pg';
 
 /**
@@ -19,7 +20,8 @@ const transientTexts =
 /** Whether the same call may succeed later with nothing changed. A constraint or a syntax error never does. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isTransient);
-  if (!(error instanceof Error)) return false;
+  // Not instanceof: errors of sockets come from another realm where a test runner isolates its files.
+  if (!types.isNativeError(error)) return false;
   if (error instanceof DatabaseError) return transientSqlState.test(error.code ?? '');
   const code = (error as NodeJS.ErrnoException).code;
   return (code !== undefined && transientSystemCodes.has(code)) || transientTexts.test(error.message);
