@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { readContent } from '../../../apps/command-api/message/mail-content';
+import { splitMbox } from '../../../apps/shared/mail/split-mbox';
+import type { ThreadingPolicy } from '../../../domain/mailbox/mailbox.events';
 import { streamName } from '../../../domain/stream-name';
 import { describeWithCorpus, type CorpusFile } from '../../support/mail-corpus';
 import { setUpTenant, startCommandSystem, type CommandSystem, type TenantSetUp } from './command-system';
@@ -34,6 +37,32 @@ describeWithCorpus('the mail corpus through the API', (corpus) => {
     },
     180_000,
   );
+
+  it.each<[string, ThreadingPolicy, number[][]]>([
+    ['thread.mbox', 'references', [[1], [2, 3]]],
+    ['thread3.mbox', 'references', [[1, 2]]],
+    ['thread4.mbox', 'references-and-subject', [[1, 2]]],
+  ])('%s by %s gives the conversations of its expected tree', async (name, threadingPolicy, expected) => {
+    const tenant = await setUpTenant(system.api);
+    const policyPath = `/v1/mailboxes/${tenant.mailboxId}/threading-policy`;
+    await system.api(policyPath, { key: tenant.key, method: 'PUT', json: { threadingPolicy } });
+    const mails: Uint8Array[] = [];
+    for await (const { raw } of splitMbox(Readable.from([corpus.read(`threads/imaptest/${name}`)])))
+      mails.push(raw);
+    const send = async (mail: Uint8Array) =>
+      (await system.api(`/v1/mailboxes/${tenant.mailboxId}/messages`, { key: tenant.key, mail })).body;
+    for (const mail of mails) await send(mail);
+
+    const numbersByConversation = new Map<string, number[]>();
+    for (const [i, mail] of mails.entries()) {
+      // Sent again, each is a duplicate and says where it has ended up.
+      const { outcome, conversationId } = await send(mail);
+      expect(outcome).toBe('duplicate');
+      const numbers = numbersByConversation.get(String(conversationId)) ?? [];
+      numbersByConversation.set(String(conversationId), [...numbers, i + 1]);
+    }
+    expect([...numbersByConversation.values()]).toEqual(expected);
+  });
 
   async function takeIn(tenant: TenantSetUp, { path, bytes }: CorpusFile): Promise<string> {
     const { status, body } = await system.api(`/v1/mailboxes/${tenant.mailboxId}/messages`, {
