@@ -4,7 +4,7 @@ import { projectionTiers } from '../../projections/tiers';
 import { loadConfig } from '../shared/config/load-config';
 import { createEventStore } from '../shared/event-store/esdb-event-store';
 import { createKeyRing } from '../shared/keys/key-ring';
-import { createMailParser } from '../shared/mail/mail-parser';
+import { createMailParser, replayParseTimeoutMs } from '../shared/mail/mail-parser';
 import { createPool, type PoolOptions } from '../shared/postgres/pool';
 import { runProcess } from '../shared/process/run-process';
 import { GenerationProjectors } from './generation-projectors';
@@ -41,7 +41,7 @@ runProcess('projector', async (frame) => {
     onReconnect: (error) => log.warn({ err: error }, 'event store call failed, trying again'),
   });
   frame.onShutdown(() => store.close());
-  const parser = createMailParser({ threads: config.MAIL_PARSER_THREADS });
+  const parser = createMailParser({ threads: config.MAIL_PARSER_THREADS, timeoutMs: replayParseTimeoutMs });
   frame.onShutdown(() => parser.close());
 
   const projectors = new GenerationProjectors({

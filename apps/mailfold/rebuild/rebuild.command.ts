@@ -10,7 +10,7 @@ import {
   type Generation,
   type Pointer,
 } from '../../shared/generations/generations';
-import { createMailParser } from '../../shared/mail/mail-parser';
+import { createMailParser, replayParseTimeoutMs } from '../../shared/mail/mail-parser';
 import { replay } from '../../shared/projecting/replay';
 import { codeVersion } from '../code-version';
 import { exitCodes, oneLine, type CommandContext } from '../command-run';
@@ -144,7 +144,7 @@ async function fill(rebuild: Rebuild, next: Generation): Promise<{ events: numbe
   const until = await store.head();
   if (until === null) return { events: 0 };
   const pool = openPool(context, url, 'mailfold_projector');
-  const parser = tier.withContent ? createMailParser({ threads: 2 }) : null;
+  const parser = tier.withContent ? createMailParser({ threads: 2, timeoutMs: replayParseTimeoutMs }) : null;
   if (parser) context.onEnd(() => parser.close());
   context.output.notice(
     `Filling generation ${next.generation} of ${tier.tier} from the log; generation ${rebuild.live.generation} serves.`,

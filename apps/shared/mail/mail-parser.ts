@@ -22,6 +22,12 @@ export interface MailParser {
 }
 
 /**
+ * For readers of the log. A mail in it was read once within the time limit of the door, so a slow machine, not the mail,
+ * is what a replay waits for: with the short limit a rebuild could differ from the rows it is to equal.
+ */
+export const replayParseTimeoutMs = 30_000;
+
+/**
  * Reads mails in worker threads, so that no mail can block, exhaust or end the process: a thread that takes too long or
  * too much memory is killed and replaced, and its mail comes back parked. Any caller's thread stays free meanwhile.
  */
