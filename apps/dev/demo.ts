@@ -1,7 +1,8 @@
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { removeDataDirectory } from '../shared/embedded/directories';
 import { runMailfold, type CliRecord } from './demo-cli';
 import { DemoClient } from './demo-client';
 import { expectEqual } from './demo-expectation';
@@ -21,8 +22,6 @@ const durationMaxMs = 60_000;
 export async function runDemo(write: (line: string) => void, stopSignal: AbortSignal): Promise<void> {
   const startedAt = Date.now();
   const dataDir = mkdtempSync(join(tmpdir(), 'mailfold-demo-'));
-  // Under root PostgreSQL runs as nobody, who must be able to pass.
-  if (process.getuid?.() === 0) chmodSync(dataDir, 0o711);
   const signal = AbortSignal.any([stopSignal, AbortSignal.timeout(durationMaxMs)]);
   let system: System | undefined;
   let reads: number;
@@ -36,7 +35,7 @@ export async function runDemo(write: (line: string) => void, stopSignal: AbortSi
     reads = await abortable(tell(system, write, signal), signal);
   } finally {
     await system?.stop();
-    rmSync(dataDir, { recursive: true, force: true });
+    await removeDataDirectory(dataDir);
   }
   await step(write, 'Stop', async () => {
     expectEqual('the processes left', pids.filter(isAlive), []);

@@ -1,0 +1,55 @@
+import { spawn } from 'node:child_process';
+import { resolve } from 'node:path';
+
+export interface MailfoldRun {
+  readonly exitCode: number | null;
+  readonly records: readonly Record<string, unknown>[];
+  readonly stderr: string;
+}
+
+export interface MailfoldOptions {
+  readonly env: Readonly<Record<string, string>>;
+  /** Told of every document the command prints, as it prints it. */
+  readonly onRecord?: (record: Record<string, unknown>) => void;
+  readonly onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
+}
+
+/** Runs `mailfold --json <args>` from dist/ to its end. */
+export async function mailfold(args: readonly string[], options: MailfoldOptions): Promise<MailfoldRun> {
+  const { env, onRecord = () => undefined, onStderr = () => undefined } = options;
+  const child = spawn(process.execPath, [resolve('dist/apps/mailfold/main.js'), '--json', ...args], {
+    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const records: Record<string, unknown>[] = [];
+  let unfinished = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (unfinished + text).split('\n');
+    unfinished = lines.pop() ?? '';
+    for (const line of lines) {
+      const record = JSON.parse(line) as Record<string, unknown>;
+      records.push(record);
+      onRecord(record);
+    }
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    onStderr(stderr, (signal) => child.kill(signal));
+  });
+  const exitCode = await new Promise<number | null>((done) => child.on('close', done));
+  return { exitCode, records, stderr };
+}
+
+export interface ImportedMail {
+  readonly type: 'mail';
+  readonly name: string;
+  readonly sha256: string;
+  readonly outcome: 'accepted' | 'duplicate' | 'parked' | 'failed';
+  readonly messageId: string;
+  readonly reason?: string;
+}
+
+export function importedMails({ records }: MailfoldRun): ImportedMail[] {
+  return records.filter(({ type }) => type === 'mail') as unknown as ImportedMail[];
+}
