@@ -17,6 +17,9 @@ import { createAuthenticator } from './tenant/tenant-keys';
 /** Its queries are one row by key; what takes longer is an outage, and is answered as one. */
 const keyStoreTimeoutMs = 2_000;
 
+/** Mails of the full size in memory at once: 250 MiB by default, or thousands of ordinary ones. */
+const heldMailsMax = 10;
+
 runProcess('command-api', async (frame) => {
   const { log } = frame;
   const config = loadConfig(commandApiVariables);
@@ -49,7 +52,11 @@ runProcess('command-api', async (frame) => {
       title: 'Mailfold command API',
       description: 'Takes mail in and carries the decisions of agents into the log. Reads are the query API.',
     },
-    extend: (server) => takeBytes(server, mailMediaType, config.MESSAGE_SIZE_MAX_BYTES),
+    extend: (server) =>
+      takeBytes(server, mailMediaType, {
+        bytesMax: config.MESSAGE_SIZE_MAX_BYTES,
+        heldBytesMax: heldMailsMax * config.MESSAGE_SIZE_MAX_BYTES,
+      }),
   });
   // Registered last, so it runs first: requests in flight finish while all they need is still open.
   frame.onShutdown(() => app.close());

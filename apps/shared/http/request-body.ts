@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { ProblemError } from './problem';
+import { ProblemError, unavailable } from './problem';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -46,8 +46,29 @@ export function takeJson(server: FastifyInstance): void {
   );
 }
 
-/** Takes bodies of one more media type as the bytes they are, up to `bytesMax`. */
-export function takeBytes(server: FastifyInstance, mediaType: string, bytesMax: number): void {
+export interface BytesLimits {
+  /** Of one body; 413 above. */
+  readonly bytesMax: number;
+  /** Of all bodies that are held at one time; 503 above, since a process that runs out of memory answers nobody. */
+  readonly heldBytesMax: number;
+}
+
+/** Takes bodies of one more media type as the bytes they are. */
+export function takeBytes(
+  server: FastifyInstance,
+  mediaType: string,
+  { bytesMax, heldBytesMax }: BytesLimits,
+): void {
+  let heldBytes = 0;
+  server.addHook('onRequest', async (request, reply) => {
+    if (request.routeOptions.config.consumes !== mediaType) return;
+    // A body sent in chunks says nothing of its size before it is here.
+    const claimedBytes = Number(request.headers['content-length'] ?? bytesMax);
+    const bytes = Math.min(claimedBytes, bytesMax);
+    if (heldBytes + bytes > heldBytesMax) throw unavailable('Too many large bodies are under way.');
+    heldBytes += bytes;
+    reply.raw.once('close', () => (heldBytes -= bytes));
+  });
   server.addContentTypeParser(
     mediaType,
     { parseAs: 'buffer', bodyLimit: bytesMax },

@@ -8,6 +8,7 @@ import { principalOf } from '../../../../apps/shared/http/access';
 import { createHttpApplication, listen } from '../../../../apps/shared/http/http-application';
 import { ProblemError } from '../../../../apps/shared/http/problem';
 import { takeBytes } from '../../../../apps/shared/http/request-body';
+import { eventually } from '../../../support/eventually';
 import { createLog } from '../../../../apps/shared/process/log';
 
 class PaintBody {
@@ -79,7 +80,7 @@ beforeAll(async () => {
     translate: (error) =>
       error instanceof RangeError ? new ProblemError('state-conflict', error.message) : null,
     description: { title: 'Paint', description: 'A shop' },
-    extend: (server) => takeBytes(server, 'message/rfc822', bytesMax),
+    extend: (server) => takeBytes(server, 'message/rfc822', { bytesMax, heldBytesMax: 3 * bytesMax }),
   });
   port = await listen(app, '127.0.0.1', 0);
   url = `http://127.0.0.1:${port}`;
@@ -206,6 +207,24 @@ describe('a body', () => {
     const chunked = new Blob([body]).stream();
     const init = { method: 'POST', headers, body: chunked, duplex: 'half' } as RequestInit;
     expect((await call('/bytes', init)).status).toBe(status);
+  });
+});
+
+describe('bodies under way', () => {
+  it('are bounded all together, and room comes back when their senders go', async () => {
+    const headers = { ...asTenant, 'content-type': 'message/rfc822' };
+    const send = () => call('/bytes', { method: 'POST', headers, body: Buffer.alloc(1_000) });
+    const slow = Array.from({ length: 3 }, () => connect(port, '127.0.0.1'));
+    for (const socket of slow) {
+      const head = `Host: x\r\nAuthorization: Bearer good\r\nContent-Type: message/rfc822`;
+      socket.write(`POST /bytes HTTP/1.1\r\n${head}\r\nContent-Length: ${bytesMax}\r\n\r\nbegun`);
+    }
+    await eventually(async () => {
+      const answer = await send();
+      expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
+    });
+    for (const socket of slow) socket.destroy();
+    await eventually(async () => expect((await send()).status).toBe(201));
   });
 });
 
