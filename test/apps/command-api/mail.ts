@@ -5,6 +5,7 @@ export interface MailFields {
   readonly inReplyTo?: string;
   readonly references?: string;
   readonly text?: string;
+  readonly date?: string;
   readonly received?: string;
   readonly extra?: string;
 }
@@ -21,7 +22,7 @@ export function customerMail(fields: MailFields = {}): string {
     `From: ${fields.from ?? 'Cora Customer <cora@customer.example>'}`,
     'To: Support <support@acme.example>',
     `Subject: ${fields.subject ?? 'A question'}`,
-    'Date: Mon, 5 Jan 2026 10:00:00 +0000',
+    `Date: ${fields.date ?? 'Mon, 5 Jan 2026 10:00:00 +0000'}`,
     fields.inReplyTo === undefined ? null : `In-Reply-To: <${fields.inReplyTo}>`,
     fields.references === undefined ? null : `References: ${fields.references}`,
     fields.extra ?? null,
