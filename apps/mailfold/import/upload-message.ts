@@ -52,6 +52,7 @@ class TryAgain extends Error {
  */
 export function createUploader(options: UploaderOptions): (upload: Upload) => Promise<UploadResult> {
   const { signal, onWaiting, giveUpAfterMs = giveUpAfterMsDefault } = options;
+  const cutOff = afterGrace(signal);
   return async (upload) => {
     const deadline = Date.now() + giveUpAfterMs;
     const policy = retry(
@@ -60,7 +61,7 @@ export function createUploader(options: UploaderOptions): (upload: Upload) => Pr
     );
     policy.onRetry((event) => onWaiting('error' in event ? event.error.message : 'no answer'));
     try {
-      return await policy.execute(() => send(options, upload), signal);
+      return await policy.execute(() => send(options, upload, cutOff), signal);
     } catch (error) {
       if (error instanceof TryAgain && !signal.aborted)
         throw new CommandFailure(
@@ -77,7 +78,11 @@ function nextDelayMs({ attempt, result }: IRetryBackoffContext<unknown>): number
   return asked + Math.ceil(Math.random() * Math.min(5_000, 100 * 2 ** attempt));
 }
 
-async function send(options: UploaderOptions, upload: Upload): Promise<UploadResult> {
+async function send(
+  options: UploaderOptions,
+  upload: Upload,
+  cutOff: AbortSignal,
+): Promise<UploadResult> {
   let response: Response;
   let body: string;
   try {
@@ -90,7 +95,7 @@ async function send(options: UploaderOptions, upload: Upload): Promise<UploadRes
         ...(upload.receivedAt === null ? {} : { 'x-received-at': upload.receivedAt }),
       },
       body: upload.raw,
-      signal: AbortSignal.any([AbortSignal.timeout(requestTimeoutMs), afterGrace(options.signal)]),
+      signal: AbortSignal.any([AbortSignal.timeout(requestTimeoutMs), cutOff]),
     });
     body = await response.text();
   } catch (error) {

@@ -13,6 +13,7 @@ export class ClientHolder {
   private readsInFlight = 0;
   private readonly waitingReads: (() => void)[] = [];
   private closed = false;
+  private readonly discardListeners = new Map<EventStoreDBClient, Set<() => void>>();
 
   constructor(private readonly url: string) {}
 
@@ -47,9 +48,22 @@ export class ClientHolder {
     }
   }
 
+  /**
+   * Tells when `client` is thrown away: a subscription on it may fall silent without an error. Returns the way to stop
+   * listening.
+   */
+  onDiscard(client: EventStoreDBClient, listener: () => void): () => void {
+    const listeners = this.discardListeners.get(client) ?? new Set();
+    this.discardListeners.set(client, listeners.add(listener));
+    return () => void listeners.delete(listener);
+  }
+
+  /** Throws `client` away, unless that has happened: whoever used another one must not take the new one with it. */
   discard(client: EventStoreDBClient): void {
     if (this.client !== client) return;
     this.client = null;
+    for (const listener of this.discardListeners.get(client) ?? []) listener();
+    this.discardListeners.delete(client);
     // It may hang on the very connection that is broken; nobody waits for it.
     client.dispose().catch(() => undefined);
   }

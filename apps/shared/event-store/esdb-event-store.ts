@@ -141,7 +141,6 @@ class EsdbEventStore implements EventStore {
         if (options.signal.aborted) return;
         // Being dropped is normal life: a slow consumer, an election, a restart. Resume from where we are.
         this.options.onReconnect?.(error);
-        this.holder.discard(this.holder.current());
         await delay(backoffMs(failures), undefined, { signal: options.signal }).catch(() => undefined);
       }
     }

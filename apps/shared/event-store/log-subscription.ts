@@ -30,7 +30,9 @@ export async function* rawSubscription(
   options: Pick<LogReadOptions, 'withContent' | 'signal'>,
 ): AsyncGenerator<RawMessage> {
   const inbox = new Inbox();
-  const subscription = holder.current().subscribeToAll({
+  const client = holder.current();
+  const stopListening = holder.onDiscard(client, () => inbox.end(new Error('the client was replaced')));
+  const subscription = client.subscribeToAll({
     fromPosition: after === null ? START : { commit: after, prepare: after },
     filter: eventTypeFilter({
       regex: options.withContent ? ourEvents : ourEventsWithoutContent,
@@ -51,7 +53,12 @@ export async function* rawSubscription(
   if (options.signal.aborted) abort();
   try {
     yield* inbox.messages(subscription);
+  } catch (error) {
+    // The client that failed, and no other: by now another subscription may have made a new one.
+    holder.discard(client);
+    throw error;
   } finally {
+    stopListening();
     options.signal.removeEventListener('abort', abort);
     subscription.unsubscribe().catch(() => undefined);
   }
