@@ -89,6 +89,12 @@ function twoGenerations(text: string): readonly [number, number] {
 // its own error besides.
 process.on('unhandledRejection', () => undefined);
 
+// `mailfold … | head` has read enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(exitCodes.done);
+  throw error;
+});
+
 program.parseAsync().catch((error: unknown) => {
   if (error instanceof CommanderError)
     process.exitCode = error.exitCode === 0 ? exitCodes.done : exitCodes.usage;

@@ -78,11 +78,7 @@ function nextDelayMs({ attempt, result }: IRetryBackoffContext<unknown>): number
   return asked + Math.ceil(Math.random() * Math.min(5_000, 100 * 2 ** attempt));
 }
 
-async function send(
-  options: UploaderOptions,
-  upload: Upload,
-  cutOff: AbortSignal,
-): Promise<UploadResult> {
+async function send(options: UploaderOptions, upload: Upload, cutOff: AbortSignal): Promise<UploadResult> {
   let response: Response;
   let body: string;
   try {

@@ -53,6 +53,43 @@ describe('the mailfold command line', () => {
     expect(stdout).toContain('--mailbox <id>');
   });
 
+  it('answers status with 1 when nothing can be reached, and names each part', async () => {
+    const nowhere = 'postgresql://nobody@127.0.0.1:1/none';
+    const names = ['CONTROL', 'KEYS', 'OLTP', 'CONTENT', 'OLAP'].map((name) => `${name}_DATABASE_URL`);
+    const { exitCode, stdout } = await mailfold(['status'], {
+      ...Object.fromEntries(names.map((name) => [name, nowhere])),
+      EVENTSTORE_URL: 'esdb://127.0.0.1:1?tls=false',
+      COMMAND_API_URL: 'http://127.0.0.1:1',
+      QUERY_API_URL: 'http://127.0.0.1:1',
+      MAILFOLD_ROOT_KEY: Buffer.alloc(32).toString('base64'),
+    });
+    expect(exitCode).toBe(1);
+    const down = stdout.split('\n').filter((line) => line.includes('DOWN'));
+    expect(down.map((line) => line.split(/ {2,}/)[0])).toEqual([
+      ...['log', 'control', 'command API', 'query API'],
+      ...['oltp', 'content', 'olap'],
+    ]);
+  });
+
+  it.each([
+    ['rebuild of what is no tier', ['rebuild', 'inbox'], 'inbox is no tier; there are oltp, content, olap'],
+    ['verify of one generation with itself', ['verify', 'oltp', '--generations', '1,1'], 'two numbers'],
+    ['rebuild without configuration', ['rebuild', 'oltp'], 'OLTP_DATABASE_URL is not set'],
+  ])('answers %s with 2', async (_name, args, expected) => {
+    expect(await mailfold(args)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(expected) });
+  });
+
+  it('ends quietly when nobody reads on', async () => {
+    const child = spawn(process.execPath, [join(process.cwd(), 'dist/apps/mailfold/main.js'), '--help'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+    const exitCode = await new Promise((resolve) => child.on('close', resolve));
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  });
+
   describe('import', () => {
     let folder: string;
     let server: Server;
