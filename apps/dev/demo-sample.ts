@@ -12,6 +12,8 @@ export const sample = {
   parked: [21],
   bounces: [20],
   autoReplies: [19],
+  /** Between which they were received, both included. */
+  days: ['2025-03-01', '2025-03-31'],
   /** The conversations, each as the mails in it. */
   conversations: {
     'a cargo bike: a reply overtakes the one it answers, one names its parent in In-Reply-To alone': [

@@ -96,8 +96,8 @@ function counterOf(event: ProjectedEvent): keyof Counts | null {
 }
 
 function added(event: ProjectedEvent, mailboxId: string, counts: Partial<Counts>): RowOperation {
-  const { tenantId, occurredAt } = event.metadata;
-  const day = instant(occurredAt).slice(0, 'YYYY-MM-DD'.length);
+  const { tenantId } = event.metadata;
+  const day = instant(happenedAt(event)).slice(0, 'YYYY-MM-DD'.length);
   return rowOperation(dailyAnalyticsTable, { tenantId, slotEntityId: mailboxId }, [day, mailboxId], (row) => {
     const before: Counts = row ?? nothing;
     const names = Object.keys(nothing) as (keyof Counts)[];
@@ -106,4 +106,10 @@ function added(event: ProjectedEvent, mailboxId: string, counts: Partial<Counts>
     ) as unknown as Counts;
     return { day, email_account_id: mailboxId, ...sums };
   });
+}
+
+/** An imported mail counts on the day it was received, not on the day of its import. */
+function happenedAt(event: ProjectedEvent): string {
+  if (event.type === 'MessageReceived' || event.type === 'MessageParked') return event.data.receivedAt;
+  return event.metadata.occurredAt;
 }

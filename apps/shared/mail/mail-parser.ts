@@ -10,6 +10,11 @@ export interface MailParserOptions {
   threads: number;
   /** For one mail, from when a thread takes it up. */
   timeoutMs?: number;
+  /**
+   * Allowed per MiB on top of that. Reading one takes about 20 ms; the default of 400 ms is room for a busy machine, so
+   * that an honest large mail is not parked for its size while a small bomb is still stopped in seconds.
+   */
+  timePerMebibyteMs?: number;
   /** Heap of one thread. Bytes lie outside of it: they are bounded by mailCaps.messageBytesMax. */
   memoryLimitMb?: number;
 }
@@ -34,6 +39,7 @@ export const replayParseTimeoutMs = 30_000;
 export function createMailParser({
   threads,
   timeoutMs = 2_000,
+  timePerMebibyteMs = 400,
   memoryLimitMb = 256,
 }: MailParserOptions): MailParser {
   const pool = new Piscina<ParseTask, MailParseResult>({
@@ -51,14 +57,15 @@ export function createMailParser({
     if (isClosed) throw new Error('The mail parser is closed');
     const killer = new AbortController();
     const { port1: started, port2 } = new MessageChannel();
-    const stopWatch = abortAfterStart(killer, started, timeoutMs);
+    const limitMs = timeoutMs + Math.ceil((raw.length / 2 ** 20) * timePerMebibyteMs);
+    const stopWatch = abortAfterStart(killer, started, limitMs);
     // A copy: a view into a larger buffer would carry all of that along, and the caller keeps its own bytes.
     const bytes = new Uint8Array(raw);
     try {
       const task = { raw: bytes, started: port2 };
       return await pool.run(task, { transferList: [bytes.buffer, port2], signal: killer.signal });
     } catch (error) {
-      return parkedByKill(error, { isTimedOut: killer.signal.aborted, timeoutMs, memoryLimitMb });
+      return parkedByKill(error, { isTimedOut: killer.signal.aborted, limitMs, memoryLimitMb });
     } finally {
       stopWatch();
     }
@@ -91,18 +98,18 @@ function abortAfterStart(killer: AbortController, started: MessagePort, timeoutM
 
 interface KillLimits {
   isTimedOut: boolean;
-  timeoutMs: number;
+  limitMs: number;
   memoryLimitMb: number;
 }
 
 /** @throws the error itself when it does not come from a limit: the pool is closed, or broken. */
-function parkedByKill(error: unknown, { isTimedOut, timeoutMs, memoryLimitMb }: KillLimits): MailParseResult {
+function parkedByKill(error: unknown, { isTimedOut, limitMs, memoryLimitMb }: KillLimits): MailParseResult {
   const parked = (reason: ParkReason, detail: string): MailParseResult => ({
     outcome: 'parked',
     reason,
     detail,
   });
-  if (isTimedOut) return parked('parse-timeout', `not read within ${timeoutMs} ms`);
+  if (isTimedOut) return parked('parse-timeout', `not read within ${limitMs} ms`);
   const code = (error as NodeJS.ErrnoException).code;
   if (code === 'ERR_WORKER_OUT_OF_MEMORY')
     return parked('parse-memory', `not read within ${memoryLimitMb} MB of heap`);

@@ -138,7 +138,11 @@ describe('bad input', () => {
     ['100,000 headers', () => `${'X-A: b\r\n'.repeat(100_000)}\r\nx`, 202],
     ['50,000 references', () => customerMail({ references: '<a@b> '.repeat(50_000) }), 202],
     ['nested groups', () => customerMail({ extra: `Cc: ${'g:'.repeat(5_000)}` }), 201],
-    ['bytes of any kind', () => randomBytes(5_000), 202],
+    [
+      'bytes of any kind',
+      () => Uint8Array.from({ length: 5_000 }, (_, index) => (index * 197 + 131) % 256),
+      202,
+    ],
     ['zeros', () => new Uint8Array(5_000), 202],
     ['the full size', () => Buffer.from(customerMail({ text: 'x'.repeat(messageBytesMax - 1_000) })), 201],
   ];
