@@ -1,6 +1,7 @@
 import {
   eventTypeFilter,
   START,
+  TimeoutError,
   type AllStreamResolvedEvent,
   type AllStreamSubscription,
 } from '@eventstore/db-client';
@@ -54,8 +55,9 @@ export async function* rawSubscription(
   try {
     yield* inbox.messages(subscription);
   } catch (error) {
-    // The client that failed, and no other: by now another subscription may have made a new one.
-    holder.discard(client);
+    // The client that failed, and no other: by now another subscription may have made a new one. A server that drops a
+    // slow consumer says nothing about the connection, which others are using.
+    if (!(error instanceof TimeoutError)) holder.discard(client);
     throw error;
   } finally {
     stopListening();

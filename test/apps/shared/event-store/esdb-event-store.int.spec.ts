@@ -130,6 +130,24 @@ describe('the event store adapter on a running node', () => {
     await seen.stop();
   });
 
+  it('keeps every subscription of the process going when the node is killed again and again', async () => {
+    const userId = randomUUID();
+    const stream = streamName('user', tenantId, userId);
+    await store.append(stream, 'no-stream', [role(userId, 0)]);
+    const all = [collect(store, null), collect(store, null, true), collect(store, null)];
+    for (let revision = 0; revision < 3; revision++) {
+      for (const seen of all) {
+        await eventually(() => expect(seen.revisionsOf(stream)).toContain(revision), 15_000);
+      }
+      node = await restarted(node);
+      await store.append(stream, revision, [role(userId, revision + 1)]);
+    }
+    for (const seen of all) {
+      await eventually(() => expect(seen.revisionsOf(stream)).toEqual([0, 1, 2, 3]), 15_000);
+    }
+    await Promise.all(all.map((seen) => seen.stop()));
+  });
+
   it('leaves content out on the server unless it is asked for', async () => {
     const messageId = randomUUID();
     const stream = streamName('message', tenantId, messageId);
