@@ -57,10 +57,15 @@ export class GrpcCall {
     this.stream.on('end', () => this.guard(onEnd));
   }
 
-  /** All messages of a call that answers once they are complete. */
+  /**
+   * All messages of a call that answers once they are complete. Throws {@link GrpcError} when the client broke off before
+   * its half-close: what has come until then may be a part only.
+   */
   async messages(): Promise<Buffer[]> {
     const bodies: Buffer[] = [];
     for await (const chunk of this.stream) bodies.push(...this.assembler.push(chunk as Buffer));
+    if (!this.assembler.isBetweenMessages)
+      throw new GrpcError(grpcCode.internal, 'The request ends within a message.');
     return bodies;
   }
 
@@ -136,7 +141,8 @@ export class GrpcCall {
     }
     this.stream.once('wantTrailers', () => {
       this.stream.sendTrailers(trailers);
-      this.discardInput();
+      // A reset in the same turn would overtake the trailers, and the status with them.
+      setImmediate(() => this.discardInput());
     });
     this.stream.end();
   }

@@ -9,6 +9,11 @@ export class MessageAssembler {
 
   constructor(private readonly messageBytesMax: number) {}
 
+  /** False while a message has come in part. */
+  get isBetweenMessages(): boolean {
+    return this.pendingBytes === 0;
+  }
+
   /** Throws {@link GrpcError} for a compressed or an oversized message. */
   push(chunk: Buffer): Buffer[] {
     this.pending.push(chunk);

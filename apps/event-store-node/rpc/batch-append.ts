@@ -42,6 +42,7 @@ class BatchAppendCall {
   private readonly open = new Map<string, OpenAppend>();
   private unanswered = 0;
   private halfClosed = false;
+  private unavailable = false;
   private paused = false;
 
   constructor(
@@ -54,6 +55,8 @@ class BatchAppendCall {
   }
 
   receive(body: Buffer): void {
+    // The call is about to end with UNAVAILABLE, which answers these too.
+    if (this.unavailable) return;
     const part = readBatchAppendPart(body);
     if (!isUuid(part.correlationId.text))
       throw new GrpcError(grpcCode.invalidArgument, 'The correlation id is not a UUID.');
@@ -115,12 +118,25 @@ class BatchAppendCall {
     this.writer.submit(
       { kind: 'append', streamName, expected, events, deadlineAtMs: target.deadlineAtMs ?? Infinity },
       (outcome) => {
-        // No per-append answer says "try again elsewhere", so the whole call does.
-        if (outcome.kind === 'unavailable') return this.call.fail(unavailableError());
+        if (outcome.kind === 'unavailable') return this.abandon();
         this.reply(batchReply(correlationId, target, outcome));
       },
     );
     this.respectCapacity();
+  }
+
+  /**
+   * No per-append answer says "try again elsewhere", so the whole call does; but only after the answers of the appends
+   * that are still being written, whose outcome would be unknown otherwise.
+   */
+  private abandon(): void {
+    this.unavailable = true;
+    this.unanswered -= 1;
+    for (const [key, append] of this.open) {
+      this.close(key, append);
+      this.unanswered -= 1;
+    }
+    this.endIfDone();
   }
 
   private expire(correlationId: WireUuid): void {
@@ -150,10 +166,6 @@ class BatchAppendCall {
   private reply(frame: Buffer): void {
     this.unanswered -= 1;
     this.call.push(frame);
-    if (this.paused && !this.writer.isFull) {
-      this.paused = false;
-      this.call.resume();
-    }
     this.endIfDone();
   }
 
@@ -161,9 +173,15 @@ class BatchAppendCall {
     if (this.paused || !this.writer.isFull) return;
     this.paused = true;
     this.call.pause();
+    this.writer.onRoom(() => {
+      this.paused = false;
+      this.call.resume();
+    });
   }
 
   private endIfDone(): void {
-    if (this.halfClosed && this.unanswered === 0) this.call.end();
+    if (this.unanswered > 0) return;
+    if (this.unavailable) this.call.fail(unavailableError());
+    else if (this.halfClosed) this.call.end();
   }
 }
