@@ -23,7 +23,10 @@ export class LogWriter {
   private inFlight: readonly LogOperation[] = [];
   private waitingBytes = 0;
   private pumping: Promise<void> | undefined;
+  private roomWaiters: (() => void)[] = [];
   private stopping = false;
+  /** Called once nothing is left to answer. */
+  private drained: () => void = () => undefined;
   private readonly sweep = setInterval(() => this.answerExpired(), deadlineSweepMs);
 
   constructor(
@@ -50,15 +53,21 @@ export class LogWriter {
     return new Promise((resolve) => this.submit(request, resolve));
   }
 
-  /** A client that is told to wait sends on when this turns false again. */
+  /** Whoever sends more now should wait for {@link onRoom} first. */
   get isFull(): boolean {
     return this.waitingBytes > waitingBytesMax;
   }
 
-  /** Answers everything submitted so far, then takes no more. */
+  /** Calls back once, when there is room again. */
+  onRoom(callBack: () => void): void {
+    this.roomWaiters.push(callBack);
+  }
+
+  /** Answers everything submitted so far, then takes no more. While PostgreSQL is away the answer is a timeout. */
   async stop(): Promise<void> {
     this.stopping = true;
-    await this.pumping;
+    const drained = new Promise<void>((resolve) => (this.drained = resolve));
+    await Promise.race([this.pumping, drained]);
     clearInterval(this.sweep);
   }
 
@@ -67,10 +76,9 @@ export class LogWriter {
     await new Promise(setImmediate);
     while (this.waiting.length > 0) {
       const session = await this.connection.ready();
-      if (session === undefined) this.fail(this.waiting.splice(0), { kind: 'unavailable' });
+      if (session === undefined) this.failWaiting();
       else await this.writeGroup(session);
     }
-    this.waitingBytes = 0;
     this.pumping = undefined;
   }
 
@@ -111,7 +119,9 @@ export class LogWriter {
       // The new session has read the durable position already.
       for (const { operation, outcome } of plan.outcomes) operation.settle(outcome);
     } else if (verdict === 'retry') {
-      this.waiting.unshift(...group.filter((operation) => !operation.isAnswered));
+      const again = group.filter((operation) => !operation.isAnswered);
+      this.waiting.unshift(...again);
+      this.waitingBytes += bytesOf(again);
     } else this.fail(group, { kind: 'unavailable' });
   }
 
@@ -130,18 +140,39 @@ export class LogWriter {
       if (!operation.isAnswered) group.push(operation);
     }
     this.waiting = this.waiting.slice(taken);
-    this.waitingBytes -= byteCount;
+    this.makeRoom(byteCount);
     return group;
   }
 
+  /** What has expired unwritten is let go first: during an outage it would pile up, and hold up whoever waits for room. */
   private answerExpired(): void {
     const nowMs = Date.now();
-    for (const operations of [this.waiting, this.inFlight])
-      for (const operation of operations)
-        if (operation.request.deadlineAtMs <= nowMs) operation.settle({ kind: 'timeout' });
+    const isExpired = ({ request }: LogOperation): boolean => request.deadlineAtMs <= nowMs;
+    const expired = this.waiting.filter(isExpired);
+    if (expired.length > 0) {
+      this.waiting = this.waiting.filter((operation) => !isExpired(operation));
+      this.makeRoom(bytesOf(expired));
+    }
+    this.fail([...expired, ...this.inFlight.filter(isExpired)], { kind: 'timeout' });
+    if (this.waiting.length === 0 && this.inFlight.every(({ isAnswered }) => isAnswered)) this.drained();
+  }
+
+  private failWaiting(): void {
+    const failed = this.waiting.splice(0);
+    this.makeRoom(bytesOf(failed));
+    this.fail(failed, { kind: 'unavailable' });
+  }
+
+  private makeRoom(byteCount: number): void {
+    this.waitingBytes -= byteCount;
+    if (!this.isFull) for (const callBack of this.roomWaiters.splice(0)) callBack();
   }
 
   private fail(operations: readonly LogOperation[], outcome: OperationOutcome): void {
     for (const operation of operations) operation.settle(outcome);
   }
+}
+
+function bytesOf(operations: readonly LogOperation[]): number {
+  return operations.reduce((sum, { byteCount }) => sum + byteCount, 0);
 }
