@@ -15,6 +15,7 @@ export interface TestNode {
   stop(): Promise<void>;
 }
 
+const disposeTimeoutMs = 2_000;
 export const nodeMain = 'apps/event-store-node/main.js';
 
 export async function startTestNode(): Promise<TestNode> {
@@ -28,7 +29,10 @@ export async function startTestNode(): Promise<TestNode> {
         LOG_LEVEL: 'info',
       },
     });
-  let running = await start(0);
+  let running = await start(0).catch(async (error: unknown) => {
+    await postgres.stop();
+    throw error;
+  });
   const port = running.port ?? 0;
   let client = connect(port);
   return {
@@ -43,12 +47,19 @@ export async function startTestNode(): Promise<TestNode> {
       running = await start(port);
       client = connect(port);
     },
+    // Whatever a failed test has left behind: none of these may keep the next from being stopped.
     stop: async () => {
-      await client.dispose();
-      await running.stop();
+      await Promise.allSettled([bounded(client.dispose()), running.stop()]);
       await postgres.stop();
     },
   };
+}
+
+/** A client whose node is frozen or gone may never say that it is done. */
+async function bounded(disposed: Promise<void>): Promise<void> {
+  let limit: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((resolve) => (limit = setTimeout(resolve, disposeTimeoutMs)));
+  await Promise.race([disposed, timeout]).finally(() => clearTimeout(limit));
 }
 
 export function connect(port: number, scheme = 'esdb'): EventStoreDBClient {

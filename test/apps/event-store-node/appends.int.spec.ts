@@ -17,7 +17,7 @@ let node: TestNode;
 let streams = 0;
 const newStream = (): string => `append-${(streams += 1)}`;
 beforeAll(async () => (node = await startTestNode()));
-afterAll(() => node.stop());
+afterAll(() => node?.stop());
 
 // Credentials of a call's own make the client take the other RPC; without TLS they are not sent.
 const paths = [

@@ -11,7 +11,7 @@ import { allEvents, startTestNode, testEvent, type TestNode } from '../../suppor
 let node: TestNode;
 let streams = 0;
 beforeAll(async () => (node = await startTestNode()));
-afterAll(() => node.stop());
+afterAll(() => node?.stop());
 
 /** A new stream of events typed a, b, c, … */
 async function stream(types: string): Promise<string> {

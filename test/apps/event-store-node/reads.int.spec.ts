@@ -24,7 +24,7 @@ beforeAll(async () => {
     ['5', '6', '7', '8', '9'].map((type) => testEvent(type)),
   );
 });
-afterAll(() => node.stop());
+afterAll(() => node?.stop());
 
 async function types(options: ReadStreamOptions): Promise<string> {
   let text = '';

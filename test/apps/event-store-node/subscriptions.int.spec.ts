@@ -14,7 +14,7 @@ import { allEvents, startTestNode, testEvent, type TestNode } from '../../suppor
 
 let node: TestNode;
 beforeAll(async () => (node = await startTestNode()));
-afterAll(() => node.stop());
+afterAll(() => node?.stop());
 
 interface Seen {
   readonly types: string[];
@@ -51,22 +51,22 @@ describe('subscribing to $all with a filter', () => {
     ],
     ['a stream expression', streamNameFilter({ regex: '^message-t2\\.' }), ['MessageReceived']],
   ])('%s: stored events, then live ones', async (_name, filter, expected) => {
-    const database = await startTestNode();
     const append = (stream: string, ...types: string[]) =>
-      database.client().appendToStream(
+      node.client().appendToStream(
         stream,
         types.map((type) => testEvent(type)),
       );
+    // The log of the case begins here.
+    const { position: fromPosition = START } = await append('before', 'Before');
     await append('message-t1.a', 'MessageContentStored', 'MessageReceived');
     await append('other-t1.a', 'Other');
     await append('message-t2.a', 'MessageReceived');
-    await database.client().setStreamMetadata('other-t1.a', { maxCount: 5 });
-    const seen = collect(database.client().subscribeToAll({ fromPosition: START, filter }));
+    await node.client().setStreamMetadata('other-t1.a', { maxCount: 5 });
+    const seen = collect(node.client().subscribeToAll({ fromPosition, filter }));
     await eventually(() => expect(seen.caughtUps).toBe(1));
     await append('message-t1.a', 'LiveStored', 'LiveReceived');
     await eventually(() => expect(seen.types).toEqual(expected));
     await seen.stop();
-    await database.stop();
   });
 
   test('checkpoints tell how far it has looked, and resuming at one loses nothing', async () => {
