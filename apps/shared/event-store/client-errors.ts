@@ -14,6 +14,14 @@ export class CallTimedOut extends Error {
   }
 }
 
+/** The connection was given up while this call was under way: what became of it is unknown. */
+export class ClientDiscarded extends Error {
+  constructor() {
+    super('the connection to the event store was replaced');
+    this.name = 'ClientDiscarded';
+  }
+}
+
 /** Answers that another try cannot change. All else is worth one, with the same ids at the same revision. */
 export function isFinalAnswer(error: unknown): boolean {
   return (
@@ -30,5 +38,6 @@ export function isFinalAnswer(error: unknown): boolean {
  * (event-store.md §4.2): such a client is thrown away, and so is one that went silent.
  */
 export function spoilsTheClient(error: unknown): boolean {
+  if (error instanceof ClientDiscarded) return false;
   return error instanceof CallTimedOut || !(error instanceof Error && 'type' in error);
 }

@@ -1,5 +1,5 @@
 import { EventStoreDBClient } from '@eventstore/db-client';
-import { CallTimedOut, spoilsTheClient } from './client-errors';
+import { CallTimedOut, ClientDiscarded, spoilsTheClient } from './client-errors';
 
 /** Reads in flight on one connection. A server allows 100 streams; the 101st waits without an error (event-store.md §4). */
 const concurrentReadsMax = 64;
@@ -24,14 +24,24 @@ export class ClientHolder {
     return this.client;
   }
 
-  /** Runs one call under our own time limit; a call that spoils the client makes the next one start with a new client. */
+  /**
+   * Runs one call under our own time limit; a call that spoils the client makes the next one start with a new client.
+   * A client that is thrown away cancels its reads, and a cancelled read ends like one that has reached the end: so every
+   * call that was under way on it fails, whatever it seems to have answered.
+   */
   async call<T>(timeoutMs: number, run: (client: EventStoreDBClient) => Promise<T>): Promise<T> {
     const client = this.current();
+    let stopListening = (): void => undefined;
+    const discarded = new Promise<never>((_resolve, reject) => {
+      stopListening = this.onDiscard(client, () => reject(new ClientDiscarded()));
+    });
     try {
-      return await withTimeLimit(timeoutMs, run(client));
+      return await withTimeLimit(timeoutMs, Promise.race([run(client), discarded]));
     } catch (error) {
       if (spoilsTheClient(error)) this.discard(client);
       throw error;
+    } finally {
+      stopListening();
     }
   }
 

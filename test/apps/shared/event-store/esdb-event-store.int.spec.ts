@@ -148,6 +148,29 @@ describe('the event store adapter on a running node', () => {
     await Promise.all(all.map((seen) => seen.stop()));
   });
 
+  it('never takes a read that was cut off for a shorter stream', async () => {
+    const userId = randomUUID();
+    const stream = streamName('user', tenantId, userId);
+    await store.append(stream, 'no-stream', [role(userId, 0), role(userId, 1), role(userId, 2)]);
+    // A subscription that loses its connection throws the client away, and with it whatever else is under way on it.
+    const seen = Array.from({ length: 4 }, () => collect(store, null));
+    let reading = true;
+    const lengths = new Set<number>();
+    const readers = Array.from({ length: 16 }, async () => {
+      while (reading) {
+        const read = await store.readStream(stream).catch(() => null);
+        if (read) lengths.add(read.events.length);
+      }
+    });
+    for (let round = 0; round < 4; round++) {
+      node = await restarted(node);
+      await eventually(async () => expect((await store.readStream(stream)).events).toHaveLength(3), 15_000);
+    }
+    reading = false;
+    await Promise.all([...readers, ...seen.map((each) => each.stop())]);
+    expect([...lengths]).toEqual([3]);
+  });
+
   it('leaves content out on the server unless it is asked for', async () => {
     const messageId = randomUUID();
     const stream = streamName('message', tenantId, messageId);
