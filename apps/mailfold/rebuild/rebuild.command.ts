@@ -15,7 +15,7 @@ import { replay } from '../../shared/projecting/replay';
 import { codeVersion } from '../code-version';
 import { exitCodes, oneLine, type CommandContext } from '../command-run';
 import { controlUrl, openLog, openPool, tierNamed, tierUrl } from '../connections';
-import { duration, groupedDigits, plural } from '../output';
+import { duration, plural } from '../output';
 import { createProgress } from '../progress';
 import {
   compareAtOnePosition,
@@ -24,6 +24,7 @@ import {
   printComparison,
 } from '../verify/compare-at-one-position';
 import { progressOf, waitUntilLevel } from './generation-progress';
+import { newlyParked } from './newly-parked';
 import { lockRebuild } from './rebuild-lock';
 import { switchGeneration } from './switch-generation';
 
@@ -194,12 +195,13 @@ async function isProven(
   };
   const comparison = await compareAtOnePosition(tier, compared, signal);
   const differences = await differencesOf(tier, compared, comparison);
-  const { left: parkedBefore, right: parkedNow } = comparison.parkedEvents;
+  const schemas = { live: live.schema, next: next.schema };
+  const parkedNewly = await newlyParked(pool, schemas, comparison.position);
   printComparison(output, compared, comparison, differences);
-  if (parkedNow > parkedBefore) {
+  if (parkedNewly > 0) {
     output.error(
-      `not switched: generation ${next.generation} has ${groupedDigits(parkedNow)} parked events, ` +
-        `generation ${live.generation} has ${groupedDigits(parkedBefore)}`,
+      `not switched: generation ${next.generation} has parked ${plural(parkedNewly, 'event')} ` +
+        `that generation ${live.generation} has applied`,
     );
   } else if (!comparison.isEqual && options.acceptDifferences !== true) {
     output.error('not switched: the rows differ; --accept-differences switches all the same');

@@ -1,3 +1,4 @@
+import { jsonEvent } from '@eventstore/db-client';
 import { createHash, randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { Pool } from 'pg';
@@ -24,7 +25,7 @@ import { oltpTier } from '../../../projections/oltp';
 import { eventually } from '../../support/eventually';
 import { received } from '../../support/message-builders';
 import { queryAsSuperuser } from '../../support/postgres';
-import { startProcess, type TestProcess } from '../../support/processes';
+import { runToEnd, startProcess, type TestProcess } from '../../support/processes';
 import { startTestNode, type TestNode } from '../../support/event-store-node';
 import { idOf } from '../../support/recorded-log';
 
@@ -65,11 +66,11 @@ beforeAll(async () => {
   projector = await startProjector();
 });
 afterAll(async () => {
-  await projector.stop();
-  await store.close();
-  await keysPool.end();
-  await controlPool.end();
-  await node.stop();
+  await projector?.stop();
+  await store?.close();
+  await keysPool?.end();
+  await controlPool?.end();
+  await node?.stop();
 });
 
 function url(name: string): string {
@@ -210,4 +211,124 @@ test('health tells how far each generation has come', async () => {
     ]);
   });
   expect(projectionTier('oltp')).toBe(oltpTier);
+});
+
+/** Fills a new generation, breaking off after each of these numbers of events, and expects the rows that are served. */
+async function expectReplayEqualsLive(breaksAfter: readonly number[]): Promise<void> {
+  const created = await createGeneration(controlPool, url('OLTP'), 'oltp', { codeVersion: 'test', lanes: 3 });
+  const writer = createPool(url('OLTP'), { ...bounds, role: 'mailfold_projector' });
+  const auditor = createPool(url('OLTP'), { ...bounds, role: 'mailfold_auditor' });
+  try {
+    const until = (await store.head()) ?? 0n;
+    for (const breakAfter of [...breaksAfter, Infinity]) {
+      const stop = new AbortController();
+      const outcome = await replay({
+        ...{ store, tier: oltpTier, parser: null, pool: writer, schema: created.schema, until },
+        ...{ generation: created.generation, signal: stop.signal },
+        onProgress: ({ events }) => void (events === breakAfter && stop.abort()),
+      });
+      expect(outcome).toMatchObject({ isComplete: breakAfter === Infinity, parkedEvents: 0 });
+    }
+    const sides = ['g1', created.schema].map((schema) => ({ pool: auditor, schema })) as [Side, Side];
+    await eventually(async () =>
+      expect(await compareGenerations(oltpTier, ...sides)).toMatchObject({
+        isSamePosition: true,
+        isEqual: true,
+      }),
+    );
+  } finally {
+    await writer.end();
+    await auditor.end();
+    await retireGeneration(controlPool, url('OLTP'), 'oltp', created.generation);
+  }
+}
+
+type Side = { readonly pool: Pool; readonly schema: string };
+
+test('a replay that is broken off on its way and goes on later has the rows of one that was not', async () => {
+  await expectReplayEqualsLive([10, 1, 20]);
+});
+
+test('of two projectors one works while the other stands by and takes over when it is killed', async () => {
+  const first = projector;
+  const before = await countOf('OLTP', 'inbox_message_refs');
+  const owners = async (): Promise<string[]> => {
+    const rows = await queryAsSuperuser<{ owner: string }>(
+      url('OLTP'),
+      'select distinct owner from g1.checkpoints',
+    );
+    return rows.map(({ owner }) => owner.split('/')[1] ?? '');
+  };
+  projector = await startProjector();
+  try {
+    await receive('while one stands by');
+    await eventually(async () => expect(await countOf('OLTP', 'inbox_message_refs')).toBe(before + 1));
+    expect(await owners()).toEqual([String(first.pid)]);
+    first.kill('SIGKILL');
+    for (let i = 0; i < 5; i++) await receive(`after the take-over ${i}`);
+    await eventually(async () => expect(await countOf('OLTP', 'inbox_message_refs')).toBe(before + 6));
+    await eventually(async () => expect(await countOf('CONTENT', 'content_objects')).toBe(before + 6));
+    expect(await owners()).toEqual([String(projector.pid)]);
+  } finally {
+    await first.stop();
+  }
+  await expectReplayEqualsLive([]);
+});
+
+test('a checkpoint of another log stops its generation for good, and health and log say so', async () => {
+  await projector.stop();
+  const [checkpoint] = await queryAsSuperuser<{ id: string }>(
+    url('OLAP'),
+    'select event_id as id from g1.checkpoints',
+  );
+  const setCheckpoint = (id: string | undefined) =>
+    queryAsSuperuser(url('OLAP'), 'update g1.checkpoints set event_id = $1', [id]);
+  const health = async (): Promise<unknown> => {
+    const answer = await fetch(`http://127.0.0.1:${projector.port}/healthz`);
+    return { status: answer.status, ...((await answer.json()) as object) };
+  };
+  await setCheckpoint(idOf('an event of another log'));
+  projector = await startProjector();
+  try {
+    const stoppedBy = expect.stringContaining(`the checkpoint names ${idOf('an event of another log')}`);
+    await eventually(async () =>
+      expect(await health()).toMatchObject({
+        status: 503,
+        generations: expect.arrayContaining([
+          expect.objectContaining({ tier: 'olap', stoppedBy }),
+          expect.objectContaining({ tier: 'oltp', stoppedBy: null }),
+        ]),
+      }),
+    );
+    const before = await countOf('OLTP', 'inbox_message_refs');
+    await receive('past the one that stopped');
+    await eventually(async () => expect(await countOf('OLTP', 'inbox_message_refs')).toBe(before + 1));
+    expect(projector.output().match(/"stopped for good"/g)).toHaveLength(1);
+  } finally {
+    await projector.stop();
+    await setCheckpoint(checkpoint?.id);
+    projector = await startProjector();
+  }
+  await eventually(async () => expect(await health()).toMatchObject({ status: 200 }));
+});
+
+test('a rebuild that parks what the live generation has applied is not switched to', async () => {
+  const event = jsonEvent({
+    type: 'NeverHeardOf',
+    data: {},
+    metadata: { tenantId, schemaVersion: 1 },
+  });
+  await node.client().appendToStream(streamName('conversation', tenantId, idOf('odd')), event);
+  await eventually(async () => expect(await countOf('OLAP', 'parked_sequences')).toBe(1));
+  // As many parked events as before, but others: a count of them would not notice.
+  await queryAsSuperuser(url('OLAP'), 'update g1.parked_sequences set event_id = $1, sequence_id = $1', [
+    idOf('parked long ago'),
+  ]);
+  const { exitCode, output } = await runToEnd('apps/mailfold/main.js', {
+    args: ['rebuild', 'olap', '--accept-differences'],
+    env: { ...urls, EVENTSTORE_URL: eventStoreUrl(), MAILFOLD_ROOT_KEY: rootKey.toString('base64') },
+  });
+  expect(output).toContain('not switched: generation 2 has parked 1 event that generation 1 has applied');
+  expect(exitCode).toBe(1);
+  expect(await liveGeneration(controlPool, 'olap')).toMatchObject({ generation: 1 });
 });
