@@ -1,6 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { createConnection } from 'node:net';
-import { connect, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import {
+  connect,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+} from 'node:http2';
 import { MessageAssembler } from '../../../apps/event-store-node/grpc/message-assembler';
 import { streamIdentifierMessage } from '../../../apps/event-store-node/wire/append-messages';
 import { ProtobufReader } from '../../../apps/event-store-node/wire/protobuf-reader';
@@ -33,7 +38,7 @@ export class RawCall {
     this.stream.on('data', (chunk: Buffer) => this.bodies.push(...assembler.push(chunk)));
     this.stream.on('error', () => undefined);
     this.status = new Promise((resolve) => {
-      const learn = (headers: Record<string, unknown>): void => {
+      const learn = (headers: IncomingHttpHeaders): void => {
         if (headers['grpc-status'] !== undefined) resolve(String(headers['grpc-status']));
       };
       this.stream.on('response', learn).on('trailers', learn);
