@@ -134,6 +134,8 @@ function changed(row: ConversationRow | null, event: Recorded<ConversationEvent>
   }
 }
 
+const noMessage = { last_message_id: null, last_from: '', preview: '', last_message_at: null };
+
 /** Also the way back of a conversation that had been merged away and is needed again. */
 function opened(row: ConversationRow | null, { data }: ConversationOpened): ConversationRow {
   return {
@@ -144,10 +146,7 @@ function opened(row: ConversationRow | null, { data }: ConversationOpened): Conv
     assigned_agent_id: null,
     message_count: 0,
     ...unread([]),
-    last_message_id: null,
-    last_from: '',
-    preview: '',
-    last_message_at: null,
+    ...noMessage,
     merged_into: null,
     created_at: row?.created_at ?? instant(data.openedAt),
     updated_at: instant(data.openedAt),
@@ -172,17 +171,25 @@ function attached(row: ConversationRow, { data }: MessageAttached): Conversation
   };
 }
 
+/**
+ * The message takes its own unread mark along, and what the inbox showed of it. The row does not know the older ones, so
+ * it shows none until the next: the words of a message that is not here would be worse.
+ */
 function detached(row: ConversationRow, messageId: string): ConversationRow {
+  const messageCount = Math.max(0, row.message_count - 1);
+  const isUnread = (mark: string) => mark !== messageId && messageCount > 0;
   return {
     ...row,
-    message_count: Math.max(0, row.message_count - 1),
-    ...unread(row.unread_message_ids.filter((id) => id !== messageId)),
+    ...(messageId === row.last_message_id ? noMessage : {}),
+    message_count: messageCount,
+    ...unread(row.unread_message_ids.filter(isUnread)),
   };
 }
 
+/** The mark is the conversation's own, so that no message which leaves later takes it along. */
 function markedUnread(row: ConversationRow): ConversationRow {
-  if (row.unread_count > 0 || row.last_message_id === null) return row;
-  return { ...row, ...unread([row.last_message_id]) };
+  if (row.unread_count > 0 || row.message_count === 0) return row;
+  return { ...row, ...unread([row.id]) };
 }
 
 function unread(messageIds: readonly string[]): Pick<ConversationRow, 'unread_count' | 'unread_message_ids'> {
