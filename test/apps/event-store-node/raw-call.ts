@@ -28,7 +28,8 @@ export class RawCall {
   private readonly stream: ClientHttp2Stream;
 
   constructor(port: number, method: 'Append' | 'BatchAppend') {
-    this.session = connect(`http://127.0.0.1:${port}`);
+    // With more than 10 MB unsent, a client refuses the headers of its own answer.
+    this.session = connect(`http://127.0.0.1:${port}`, { maxSessionMemory: 200 });
     this.session.on('error', () => undefined);
     this.stream = this.session.request({
       ...{ ':method': 'POST', ':path': `/event_store.client.streams.Streams/${method}` },

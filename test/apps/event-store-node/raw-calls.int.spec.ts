@@ -108,6 +108,25 @@ describe('BatchAppend', () => {
       new Map([[refused, 'BadRequest'], ...[...eventIds.keys()].map((id) => [id, 'success'] as const)]),
     );
   });
+
+  test('goes on with a call that had to wait for room when all before it has timed out', async () => {
+    const hold = await holdCommits();
+    const call = open('BatchAppend');
+    const send = (name: string, data: Buffer): void => {
+      const options = noStreamOptions(name);
+      call.send(batchPart({ correlationId: randomUUID(), options, events: [proposed(randomUUID(), data)] }));
+    };
+    try {
+      // More than the 64 MiB that may wait and the 8 MiB that may be on their way.
+      for (let index = 0; index < 80; index++) send(`waits-${index}`, Buffer.alloc(1_000_000));
+      await eventually(() => expect(batchReplies(call).length).toBeGreaterThan(70), 20_000);
+    } finally {
+      await hold.release();
+    }
+    send('after the wait', Buffer.from('{}'));
+    await eventually(() => expect(batchReplies(call)).toHaveLength(81), 20_000);
+    expect(batchReplies(call).at(-1)?.[1]).toBe('success');
+  });
 });
 
 describe('Append', () => {
