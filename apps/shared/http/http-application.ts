@@ -4,14 +4,14 @@ import type { Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { DynamicModule } from '@nestjs/common';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../process/log';
 import { demandAccess, type Authenticator } from './access';
 import { serveOpenApi, documentationPaths, type ApiDescription } from './open-api';
-import { ProblemFilter, type ProblemTranslation } from './problem.filter';
+import { ProblemFilter, sendProblem, type ProblemTranslation } from './problem.filter';
 import { ProblemError } from './problem';
 import { takeJson } from './request-body';
-import { sendSecurityHeaders } from './security-headers';
+import { securityHeaders, sendSecurityHeaders } from './security-headers';
 import { validationPipe } from './validation';
 
 const headersTimeoutMs = 10_000;
@@ -51,6 +51,7 @@ export async function createHttpApplication(
       connectionsCheckingInterval: 1_000,
     },
     clientErrorHandler: answerUnreadable,
+    frameworkErrors: refuseUnroutable,
   });
   const app = await NestFactory.create<NestFastifyApplication>(options.module, adapter, {
     bodyParser: false,
@@ -118,6 +119,17 @@ function answerUnreadable(error: Error & { code?: string }, socket: Socket): voi
     `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
+}
+
+/** A path the router cannot read reaches neither hooks nor filter, so what they would have done is done here. */
+function refuseUnroutable(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  reply.headers(securityHeaders).header('x-request-id', request.id);
+  // A parameter this long names nothing: every id is shorter.
+  const problem =
+    error.code === 'FST_ERR_MAX_PARAM_LENGTH'
+      ? new ProblemError('not-found', 'There is nothing at this path.')
+      : new ProblemError('malformed-request', 'The path is not percent-encoded as RFC 3986 has it.');
+  sendProblem(request, reply, problem);
 }
 
 function unreadable(code: string | undefined): ProblemError {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ProblemError, unavailable } from './problem';
@@ -33,6 +34,8 @@ export function takeJson(server: FastifyInstance): void {
     { parseAs: 'buffer', bodyLimit: jsonBytesMax },
     (request, body: Buffer, done) => {
       request.bodySha256 = sha256(body);
+      // Decoding would put U+FFFD in place of what was meant, and the log would keep that for ever (RFC 8259 §8.1).
+      if (!isUtf8(body)) return done(new ProblemError('malformed-request', 'The body is not UTF-8.'));
       void parseJson(request, body.toString('utf8'), (error, value) => {
         if (error) return done(new ProblemError('malformed-request', 'The body is not valid JSON.'));
         try {

@@ -26,6 +26,12 @@ class PaintController {
     return { open: true };
   }
 
+  @Get('of/:painter')
+  @RouteConfig({ access: 'public' })
+  of(): object {
+    return {};
+  }
+
   @Get('operators')
   @RouteConfig({ access: 'operator' })
   operators(): object {
@@ -148,6 +154,15 @@ describe('a problem', () => {
     expect(text).not.toMatch(/secret words|at .*\.ts/);
   });
 
+  it.each([
+    ['/%zz', 400, 'malformed-request'],
+    [`/of/${'a'.repeat(101)}`, 404, 'not-found'],
+  ])('is what %s gets, which the router refuses', async (path, status, name) => {
+    const { headers, body, ...answer } = await call(path);
+    expect(headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
+    expect([answer.status, body.type]).toEqual([status, `urn:mailfold:problem:${name}`]);
+  });
+
   it('names each field that is wrong, missing or unknown', async () => {
     const body = JSON.stringify({ colour: 'green', admin: true });
     const answer = await call('/paint', { method: 'POST', headers: json, body });
@@ -170,6 +185,7 @@ describe('a body', () => {
     ['a prototype', '{"__proto__":{"x":1},"name":"a","colour":"red"}', 400],
     ['a NUL', '{"name":"a\\u0000","colour":"red"}', 400],
     ['half a surrogate pair', '{"name":"\\ud800","colour":"red"}', 400],
+    ['not UTF-8', Buffer.from('{"name":"\xff","colour":"red"}', 'latin1'), 400],
     ['over a mebibyte', JSON.stringify({ name: 'a'.repeat(1024 * 1024), colour: 'red' }), 413],
     ['right', '{"name":"\\ud83d\\ude00","colour":"red"}', 201],
   ])('that is %s', async (_what, body, status) => {
@@ -249,7 +265,7 @@ describe('a connection', () => {
 });
 
 describe('every answer', () => {
-  it.each(['/open', '/nothing', '/fault', '/mine'])(
+  it.each(['/open', '/nothing', '/fault', '/mine', '/%zz'])(
     'of %s carries the security headers and its id',
     async (path) => {
       const { headers } = await call(path);
