@@ -46,6 +46,7 @@ export class StatusController {
     summary: 'Keys can be checked and the inbox be read',
     description: 'Ready without the content or the OLAP tier: only the routes of that tier answer 503 then.',
   })
+  @ApiOkResponse({ description: 'Ready.' })
   @ApiServiceUnavailableResponse({ description: 'The OLTP tier is away.' })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const tiers = await this.statuses.reachable();
