@@ -14,11 +14,12 @@ import { by } from '../support/commands';
 import { project, projectInLanes, rowsOf } from '../support/projection-spec';
 import { idOf, RecordedLog } from '../support/recorded-log';
 
-const conversationIds = ['a', 'b', 'c'].map(idOf);
+// So few of each that they meet: that a mark outlives its message takes several steps in one conversation.
+const conversationIds = ['a', 'b'].map(idOf);
 const agentIds = ['ana', 'ben'].map(idOf);
 const conversationId = fc.constantFrom(...conversationIds);
 const agentId = fc.constantFrom(...agentIds);
-const messageId = fc.constantFrom(...['one', 'two', 'three', 'four'].map(idOf));
+const messageId = fc.constantFrom(...['one', 'two', 'three'].map(idOf));
 const at = fc.constantFrom('2026-03-01T09:00:00Z', '2026-03-01T08:00:00Z', '2026-03-01T12:00:00+01:00');
 const constantly = <T>(value: T) => fc.constant(value);
 
