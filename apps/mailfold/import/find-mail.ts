@@ -1,4 +1,4 @@
-import { open, opendir, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
 export interface MailFile {
@@ -40,15 +40,23 @@ export async function* findMail(root: string): AsyncGenerator<MailFile | Skipped
 }
 
 async function* below(folder: string, prefix: string): AsyncGenerator<MailFile | SkippedFile> {
-  const entries = [];
-  for await (const entry of await opendir(folder)) entries.push(entry);
+  const entries = await readdir(folder, { withFileTypes: true });
   entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const entry of entries) {
     const path = join(folder, entry.name);
     const name = prefix + entry.name;
-    if (entry.isDirectory()) yield* below(path, `${name}/`);
+    if (entry.isDirectory()) yield* belowOrSkipped(path, name);
     else if (entry.isFile()) yield await classify(path, name);
     else yield { name, skipped: 'not a regular file' };
+  }
+}
+
+/** One folder that is closed to us must not keep the rest of the mail out. */
+async function* belowOrSkipped(folder: string, name: string): AsyncGenerator<MailFile | SkippedFile> {
+  try {
+    yield* below(folder, `${name}/`);
+  } catch (error) {
+    yield { name, skipped: unreadable(error) };
   }
 }
 
@@ -60,8 +68,12 @@ async function classify(path: string, name: string): Promise<MailFile | SkippedF
     if (hasMessageName(name) || looksLikeMessage(head)) return { path, name, sizeBytes, format: 'message' };
     return { name, skipped: sizeBytes === 0 ? 'empty' : 'not mail' };
   } catch (error) {
-    return { name, skipped: `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})` };
+    return { name, skipped: unreadable(error) };
   }
+}
+
+function unreadable(error: unknown): string {
+  return `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`;
 }
 
 async function readHead(path: string): Promise<Buffer> {

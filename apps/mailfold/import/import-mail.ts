@@ -15,7 +15,7 @@ export interface ImportCounts {
   failed: number;
   /** Done by an earlier run, by its journal. */
   resumed: number;
-  /** Files that are not mail. */
+  /** Files that are not mail, and what could not be read. */
   skipped: number;
   bytes: number;
   /** Of the log, when everything this run has sent is in: `?after=` it to read it; `null` when nothing was sent. */

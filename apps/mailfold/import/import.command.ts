@@ -101,7 +101,12 @@ function summarise(
   const notShown = counts.parked + counts.failed - problems.length;
   if (notShown > 0) output.line(`  and ${groupedDigits(notShown)} more; --json lists all`);
   if (counts.skipped > 0)
-    output.line(`  ${plural(counts.skipped, 'file')} skipped: not mail (--json lists them)`);
+    output.line(`  ${plural(counts.skipped, 'file')} skipped: ${reasonsOf(found)} (--json lists them)`);
+}
+
+/** Each reason once: a mail that could not be read must not pass for something that is no mail. */
+function reasonsOf({ skipped }: MailFound): string {
+  return [...new Set(skipped.map((file) => file.skipped))].sort().join(', ');
 }
 
 function tellHowToResume(output: Output, options: ImportOptions): number {

@@ -54,6 +54,14 @@ describe('finding mail', () => {
     expect(await found()).toEqual(['x.eml message']);
   });
 
+  // Nothing is closed to root.
+  const asUser = process.getuid?.() === 0 ? it.skip : it;
+  asUser('goes on past a folder that is closed to it', async () => {
+    mkdirSync(join(root, 'closed'), { mode: 0o000 });
+    writeFileSync(join(root, 'open.eml'), 'Subject: x\n\nx');
+    expect(await found()).toEqual(['closed: cannot be read (EACCES)', 'open.eml message']);
+  });
+
   it('names a symbolic link instead of following it', async () => {
     symlinkSync('/', join(root, 'loop'));
     expect(await found()).toEqual(['loop: not a regular file']);
