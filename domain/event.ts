@@ -48,5 +48,7 @@ export type Recorded<E extends Event = Event> = E & {
  * (crypto-shredding, reliability.md B5). The codec seals exactly these; a fold sees plain values or these.
  */
 export type SealedFields<E extends Event> = {
-  readonly [T in E['type']]?: Extract<E, { type: T }> extends Event<string, infer Data> ? Partial<Data> : never;
+  readonly [T in E['type']]?: Extract<E, { type: T }> extends Event<string, infer Data>
+    ? Partial<Data>
+    : never;
 };

@@ -57,7 +57,7 @@ export type ConversationMarkedUnread = Event<'ConversationMarkedUnread', InMailb
 
 export type NoteAdded = Event<
   'NoteAdded',
-  InMailbox & { noteId: string; authorId: string; addedAt: string; text: string }
+  InMailbox & { noteId: string; authorId: string; addedAt: string; text: string; cause: 'agent' | 'merge' }
 >;
 
 export type ConversationEvent =

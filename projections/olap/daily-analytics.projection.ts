@@ -88,6 +88,8 @@ function counterOf(event: ProjectedEvent): keyof Counts | null {
   if (event.type === 'MessageParked') return 'messages_parked';
   if (event.type === 'ConversationOpened') return 'conversations_opened';
   if (event.type === 'ConversationMerged') return 'conversations_merged';
+  // What a merge carries over was counted when it happened.
+  if ('cause' in event.data && event.data.cause === 'merge') return null;
   if (event.type === 'NoteAdded') return 'notes_added';
   if (event.type === 'ConversationAssigned') return 'assignments';
   if (event.type === 'ConversationStatusChanged' && event.data.to === 'resolved')

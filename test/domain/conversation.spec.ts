@@ -65,7 +65,14 @@ const assigned = (
   data: { ...inMailbox, assigneeId, previousAssigneeId, cause },
 });
 const unassign = new UnassignConversation({ conversationId }, by);
-const note = { conversationId, noteId: 'n1', authorId: 'ana', addedAt: at, text: 'Call her' };
+const note = {
+  conversationId,
+  noteId: 'n1',
+  authorId: 'ana',
+  addedAt: at,
+  text: 'Call her',
+  cause: 'agent',
+} as const;
 const noted: ConversationEvent = { type: 'NoteAdded', data: { ...note, mailboxId: 'box' } };
 const read = (messageCount: number): ConversationEvent => ({
   type: 'ConversationRead',

@@ -74,6 +74,7 @@ const noted = (note: string): ConversationEvent => ({
   data: {
     ...inMailbox,
     ...{ noteId: idOf(note), authorId: idOf('ana'), addedAt: '2026-03-01T11:00:00+01:00', text: note },
+    cause: 'agent',
   },
 });
 

@@ -78,7 +78,14 @@ describe('daily analytics', () => {
       'a note',
       {
         type: 'NoteAdded',
-        data: { ...inMailbox, noteId: idOf('n'), authorId: idOf('ana'), addedAt: '2026-01-01', text: '' },
+        data: {
+          ...inMailbox,
+          noteId: idOf('n'),
+          authorId: idOf('ana'),
+          addedAt: '2026-01-01',
+          text: '',
+          cause: 'agent',
+        },
       },
       { notes_added: 1 },
     ],
@@ -97,6 +104,26 @@ describe('daily analytics', () => {
   it('make no row of what they do not count', () => {
     expectCounts([
       statusChanged('pending'),
+      // What a merge carries over was counted where it happened first.
+      {
+        type: 'ConversationStatusChanged',
+        data: { ...inMailbox, from: 'open', to: 'resolved', cause: 'merge' },
+      },
+      {
+        type: 'ConversationAssigned',
+        data: { ...inMailbox, assigneeId: idOf('ana'), previousAssigneeId: null, cause: 'merge' },
+      },
+      {
+        type: 'NoteAdded',
+        data: {
+          ...inMailbox,
+          noteId: idOf('n'),
+          authorId: idOf('ana'),
+          addedAt: '2026-01-01',
+          text: '',
+          cause: 'merge',
+        },
+      },
       { type: 'ConversationUnassigned', data: { ...inMailbox, previousAssigneeId: idOf('ana') } },
       { type: 'ConversationRead', data: { ...inMailbox, agentId: idOf('ana'), messageCount: 1 } },
       { type: 'UserActivated', data: { userId: idOf('ana') } },

@@ -116,8 +116,9 @@ export class ConversationController {
   ): Promise<NoteAnswer> {
     const metadata = await this.onBehalfOf(request, authorId, 'authorId');
     const noteId = createdId(metadata.commandId, 'note');
-    const data = { conversationId, noteId, authorId: authorId.toLowerCase(), addedAt: metadata.now, text };
-    return { ...(await this.answer(new AddNote(data, metadata), reply)), noteId };
+    const note = { noteId, authorId: authorId.toLowerCase(), addedAt: metadata.now, text };
+    const command = new AddNote({ conversationId, ...note, cause: 'agent' }, metadata);
+    return { ...(await this.answer(command, reply)), noteId };
   }
 
   @Post('messages')

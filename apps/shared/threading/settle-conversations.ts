@@ -171,7 +171,7 @@ class Settlement {
       new ChangeStatus({ conversationId, status, cause: 'merge' }, metadata),
       ...notes.map(
         ({ noteId, authorId, addedAt, text }) =>
-          new AddNote({ conversationId, noteId, authorId, addedAt, text }, metadata),
+          new AddNote({ conversationId, noteId, authorId, addedAt, text, cause: 'merge' }, metadata),
       ),
     ];
   }
