@@ -12,6 +12,8 @@ export interface MailFile {
 export interface SkippedFile {
   readonly name: string;
   readonly skipped: string;
+  /** It may be mail that we were kept from reading. */
+  readonly unreadable?: true;
 }
 
 const headBytes = 64 * 1_024;
@@ -56,7 +58,7 @@ async function* belowOrSkipped(folder: string, name: string): AsyncGenerator<Mai
   try {
     yield* below(folder, `${name}/`);
   } catch (error) {
-    yield { name, skipped: unreadable(error) };
+    yield unreadable(name, error);
   }
 }
 
@@ -68,12 +70,13 @@ async function classify(path: string, name: string): Promise<MailFile | SkippedF
     if (hasMessageName(name) || looksLikeMessage(head)) return { path, name, sizeBytes, format: 'message' };
     return { name, skipped: sizeBytes === 0 ? 'empty' : 'not mail' };
   } catch (error) {
-    return { name, skipped: unreadable(error) };
+    return unreadable(name, error);
   }
 }
 
-function unreadable(error: unknown): string {
-  return `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`;
+function unreadable(name: string, error: unknown): SkippedFile {
+  const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+  return { name, skipped: `cannot be read (${code})`, unreadable: true };
 }
 
 async function readHead(path: string): Promise<Buffer> {

@@ -22,7 +22,7 @@ const variables = z.object({
 const waitingNoticeIntervalMs = 5_000;
 const problemsShownMax = 20;
 
-/** `mailfold import`: 0 when every mail got an answer, 1 when some failed, 130 when interrupted. */
+/** `mailfold import`: 0 when every mail got an answer, 1 when some failed or could not be read, 130 when interrupted. */
 export async function importCommand(
   path: string,
   options: ImportOptions,
@@ -67,7 +67,8 @@ export async function importCommand(
   progress.stop();
   summarise(output, found, counts, problems, (Date.now() - startedAt) / 1_000);
   if (signal.aborted) return tellHowToResume(output, options);
-  return counts.failed > 0 ? exitCodes.failed : exitCodes.done;
+  const isComplete = counts.failed === 0 && !found.skipped.some(({ unreadable }) => unreadable);
+  return isComplete ? exitCodes.done : exitCodes.failed;
 }
 
 function show(item: ImportedItem, output: Output, progress: Progress, verbose: boolean): void {

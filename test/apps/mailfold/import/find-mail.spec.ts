@@ -62,6 +62,18 @@ describe('finding mail', () => {
     expect(await found()).toEqual(['closed: cannot be read (EACCES)', 'open.eml message']);
   });
 
+  asUser(
+    'marks what may be mail that it was kept from reading, so that an import does not end as if all were in',
+    async () => {
+      writeFileSync(join(root, 'secret.eml'), 'Subject: x\n\nx', { mode: 0o000 });
+      writeFileSync(join(root, 'notes.bin'), 'no mail');
+      const unreadable: string[] = [];
+      for await (const each of findMail(root))
+        if ('skipped' in each && each.unreadable) unreadable.push(each.name);
+      expect(unreadable).toEqual(['secret.eml']);
+    },
+  );
+
   it('names a symbolic link instead of following it', async () => {
     symlinkSync('/', join(root, 'loop'));
     expect(await found()).toEqual(['loop: not a regular file']);
