@@ -7,7 +7,11 @@ export class RegisterTenantBody {
   @Length(1, 200)
   name!: string;
 
-  @ApiProperty({ required: false, default: 'UTC', description: 'IANA name; days of analytics begin by it.' })
+  @ApiProperty({
+    required: false,
+    default: 'UTC',
+    description: 'IANA name, for clients to show times in; days of analytics are UTC days.',
+  })
   @IsOptional()
   @IsTimeZone()
   timeZone: string = 'UTC';
@@ -29,7 +33,10 @@ export class IssuedApiKeyAnswer {
   @ApiProperty({ format: 'uuid' })
   apiKeyId!: string;
 
-  @ApiProperty({ description: 'Shown here only, and on a retry with the same Idempotency-Key.' })
+  @ApiProperty({
+    description:
+      'Shown here only, and on a retry with the same Idempotency-Key. The query API knows it a moment later; a read with ?after=<X-Log-Position of this answer> waits for that.',
+  })
   apiKey!: string;
 }
 
