@@ -4,7 +4,8 @@ module.exports = {
     {
       name: 'domain-is-pure',
       severity: 'error',
-      comment: 'domain/ decides from its arguments alone: no npm package, no node: built-in, nothing of apps/ or projections/.',
+      comment:
+        'domain/ decides from its arguments alone: no npm package, no node: built-in, nothing of apps/ or projections/.',
       from: { path: '^domain/' },
       to: { pathNot: '^domain/' },
     },
@@ -60,18 +61,34 @@ module.exports = {
     {
       name: 'a-rebuild-has-no-side-effects',
       severity: 'error',
-      comment: 'The rebuild tool and the projector are given no means to send mail, call out or touch a reactor.',
+      comment:
+        'The rebuild tool and the projector are given no means to send mail, call out or touch a reactor.',
       from: { path: '^apps/(mailfold|projector)/' },
       to: { path: ['^apps/shared/side-effects/', 'node_modules/nodemailer/'] },
     },
-    { name: 'no-circular', severity: 'error', comment: 'A cycle has no first file to read.', from: {}, to: { circular: true } },
-    { name: 'resolvable', severity: 'error', comment: 'An import that resolves to nothing is checked by nobody.', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'no-circular',
+      severity: 'error',
+      comment: 'A cycle has no first file to read.',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'resolvable',
+      severity: 'error',
+      comment: 'An import that resolves to nothing is checked by nobody.',
+      from: {},
+      to: { couldNotResolve: true },
+    },
   ],
   options: {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     doNotFollow: { path: 'node_modules' },
     exclude: { path: '^dist/' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['require', 'node', 'default', 'import', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['require', 'node', 'default', 'import', 'types'],
+    },
   },
 };

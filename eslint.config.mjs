@@ -2,9 +2,18 @@ import tseslint from 'typescript-eslint';
 
 // The folds must give the same rows on every replay, so nothing below these folders may look at the world.
 const noClockNoChance = [
-  { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: 'Time comes in the event or the command.' },
-  { selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']", message: 'Time comes in the event or the command.' },
-  { selector: "CallExpression[callee.object.name='Math'][callee.property.name='random']", message: 'A fold or a decision must repeat.' },
+  {
+    selector: "NewExpression[callee.name='Date'][arguments.length=0]",
+    message: 'Time comes in the event or the command.',
+  },
+  {
+    selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']",
+    message: 'Time comes in the event or the command.',
+  },
+  {
+    selector: "CallExpression[callee.object.name='Math'][callee.property.name='random']",
+    message: 'A fold or a decision must repeat.',
+  },
   { selector: "MemberExpression[object.name='process']", message: 'No environment below apps/.' },
   { selector: "Identifier[name='setTimeout']", message: 'No timers below apps/.' },
 ];
@@ -36,6 +45,10 @@ export default tseslint.config(
   {
     // A describe block is a table of contents, not a function to be held in mind.
     files: ['test/**/*.ts'],
-    rules: { 'max-lines-per-function': 'off', '@typescript-eslint/no-unsafe-assignment': 'off', '@typescript-eslint/no-unsafe-member-access': 'off' },
+    rules: {
+      'max-lines-per-function': 'off',
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+    },
   },
 );

@@ -5,7 +5,11 @@ module.exports = class CountReporter {
   onRunComplete(_contexts, { numPassedTests, numFailedTests, numPendingTests, numRuntimeErrorTestSuites }) {
     const file = process.env.MAILFOLD_TEST_COUNTS;
     if (!file) return;
-    const counts = { passed: numPassedTests, failed: numFailedTests + numRuntimeErrorTestSuites, skipped: numPendingTests };
+    const counts = {
+      passed: numPassedTests,
+      failed: numFailedTests + numRuntimeErrorTestSuites,
+      skipped: numPendingTests,
+    };
     appendFileSync(file, `${JSON.stringify(counts)}\n`);
   }
 };

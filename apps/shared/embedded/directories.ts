@@ -48,7 +48,8 @@ export async function socketDirectory(dataDir: string, account: Account): Promis
   const usual = join(dataDir, 'run');
   const fits = Buffer.byteLength(join(usual, socketFileName)) <= socketPathMaxBytes;
   const reachable = account === undefined || (await reachableByAll(dataDir));
-  const folder = fits && reachable ? usual : await mkdtemp(join(shortTemporaryDirectory(), temporaryPrefix));
+  const folder =
+    fits && reachable ? usual : await mkdtemp(join(await temporaryDirectory(account), temporaryPrefix));
   await ownDirectory(folder, account);
   return folder;
 }
@@ -65,8 +66,11 @@ export async function ownDirectory(folder: string, account: Account): Promise<vo
   if (account !== undefined) await chown(folder, account.uid, account.gid);
 }
 
-function shortTemporaryDirectory(): string {
-  return tmpdir().length <= 40 ? tmpdir() : '/tmp';
+/** The system's own, unless a socket's path would not fit there, or the server's user cannot pass. */
+async function temporaryDirectory(account: Account): Promise<string> {
+  const usual = tmpdir();
+  const isUsable = usual.length <= 40 && (account === undefined || (await reachableByAll(usual)));
+  return isUsable ? usual : '/tmp';
 }
 
 async function reachableByAll(folder: string): Promise<boolean> {

@@ -62,22 +62,30 @@ describe('npm start', () => {
     expect(JSON.parse(paste(writeAgain))).toMatchObject({ outcome: 'duplicate' });
   });
 
-  it('leaves no process behind when it is killed itself, but the PostgreSQL that the next start takes over', async () => {
+  it('leaves only PostgreSQL and Redis behind when it is killed itself, and the next start sees to both', async () => {
     const killed = await start();
     const children = childrenOf(killed);
+    const redis = children.filter((pid) => commandOf(pid) === 'redis-server');
     killed.kill('SIGKILL');
     await killed.exited;
     const postmaster = Number(
       readFileSync(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0],
     );
     expect(children).toContain(postmaster);
-    await eventually(() => expect(children.filter(isAlive)).toEqual([postmaster]), 15_000);
+    await eventually(
+      () => expect(children.filter(isAlive).sort()).toEqual([postmaster, ...redis].sort()),
+      15_000,
+    );
     const next = await start();
     expect(next.output()).toContain('Mailfold is running.');
     expect(await next.stop(15_000)).toBe(0);
-    expect(isAlive(postmaster)).toBe(false);
+    expect([postmaster, ...redis].filter(isAlive)).toEqual([]);
   });
 });
+
+function commandOf(pid: number): string {
+  return execFileSync('ps', ['-o', 'comm=', '-p', String(pid)], { encoding: 'utf8' }).trim();
+}
 
 function keyIn(line: string): string | undefined {
   return /Bearer ([^']+)'/.exec(line)?.[1];

@@ -25,14 +25,18 @@ describe('20 MB', () => {
         const result = await parseMail(raw);
         expect(result.outcome === 'parsed' && result.mail.attachments.length).toBe(attachments);
       };
-      const splitting = await cpuTimeMs(() =>
+      const split = () =>
         raw
           .toString('latin1')
           .split('\n')
-          .map((text) => Buffer.from(text, 'latin1')),
-      );
-      // A ratio of two times of one run: the load of the machine is in both.
-      expect((await cpuTimeMs(work)) / splitting).toBeLessThan(ratioMax);
+          .map((text) => Buffer.from(text, 'latin1'));
+      // A ratio of two times of one run, the best of each: the load of the machine is in both, its bursts in neither.
+      const [reading, splitting] = [Array<number>(), Array<number>()];
+      for (let round = 0; round < 3; round++) {
+        reading.push(await cpuTimeMs(work));
+        splitting.push(await cpuTimeMs(split));
+      }
+      expect(Math.min(...reading) / Math.min(...splitting)).toBeLessThan(ratioMax);
     },
   );
 });

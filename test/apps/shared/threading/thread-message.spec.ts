@@ -99,7 +99,10 @@ describe('threading a message', () => {
     const as = (commandId: string) => ({ ...by, commandId });
     await inB(new AssignConversation({ conversationId, assigneeId: 'ana', cause: 'manual' }, as('1')));
     await inB(
-      new AddNote({ conversationId, noteId: 'n', authorId: 'ana', addedAt: at, text: 'hm', cause: 'agent' }, as('2')),
+      new AddNote(
+        { conversationId, noteId: 'n', authorId: 'ana', addedAt: at, text: 'hm', cause: 'agent' },
+        as('2'),
+      ),
     );
     await inB(new ChangeStatus({ conversationId, status: 'resolved', cause: 'agent' }, as('3')));
     await deliver(store, mail('b', ['a']));
