@@ -21,7 +21,7 @@ create table conversations (
   primary key (tenant_id, id)
 );
 comment on column conversations.unread_count is 'Inbound messages since anyone of the team last read it; per agent see conversation_reads (C-28).';
-comment on column conversations.unread_message_ids is 'What unread_count counts: a message that is moved away takes its own mark along, and no other.';
+comment on column conversations.unread_message_ids is 'What unread_count counts: a message that is moved away takes its own mark along, and no other. The id of the conversation itself stands for a mark that an agent has set.';
 comment on column conversations.stream_revision is 'Revision of the last event folded: the ETag a client sends back in If-Match.';
 -- Serve the inbox list, newest first, by each of its filters (Q-01). The id breaks ties between pages.
 create index conversations_by_mailbox on conversations (tenant_id, email_account_id, status, updated_at desc, id desc);

@@ -1,12 +1,11 @@
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '../support/eventually';
 import { importedMails, mailfold } from './mailfold-process';
+import { hasRedisServer } from '../support/redis-server';
 import { WholeSystem } from './whole-system';
 
-const hasRedis = spawnSync('redis-server', ['--version']).error === undefined;
 const threads = 25;
 const mailsPerThread = 4;
 const mails = threads * mailsPerThread;
@@ -61,7 +60,7 @@ describe('kill -9 of one process during an import', () => {
     'projector',
     'reactor',
     'postgres',
-    ...(hasRedis ? ['redis'] : []),
+    ...(hasRedisServer ? ['redis'] : []),
   ])(
     'loses and doubles nothing when it is %s',
     async (name) => {
@@ -102,5 +101,6 @@ describe('kill -9 of one process during an import', () => {
   );
 
   // Without it the in-process cache serves, which dies with the query API above.
-  if (!hasRedis) it.skip('skipped: no redis-server on PATH, killing it was not tested', () => undefined);
+  if (!hasRedisServer)
+    it.skip('skipped: no redis-server on PATH, killing it was not tested', () => undefined);
 });

@@ -50,7 +50,7 @@ describe('a composed mail', () => {
       await boundaryOf(reply),
       await boundaryOf({ ...reply, messageId: 'other@example.org' }),
     ];
-    expect(one).toBeDefined();
+    expect(one).toEqual(expect.any(String));
     expect(other).not.toBe(one);
   });
 

@@ -1,8 +1,9 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from 'redis';
 import { startEmbeddedRedis, type EmbeddedRedis } from '../../../../apps/shared/embedded/embedded-redis';
+import { describeWithRedisServer } from '../../../support/redis-server';
 import type { Cache } from '../../../../apps/shared/redis/cache';
 import { MemoryCache } from '../../../../apps/shared/redis/memory-cache';
 import { RedisCache } from '../../../../apps/shared/redis/redis-cache';
@@ -70,11 +71,8 @@ describe('the Redis cache without a server', () => {
 
 const dataDir = mkdtempSync(join(tmpdir(), 'mailfold-redis-'));
 let redis: EmbeddedRedis | null = null;
-const hasRedis = (process.env['PATH'] ?? '')
-  .split(':')
-  .some((folder) => existsSync(join(folder, 'redis-server')));
 
-(hasRedis ? describe : describe.skip)('the Redis cache (skipped without a redis-server on PATH)', () => {
+describeWithRedisServer('the Redis cache', () => {
   beforeAll(async () => {
     redis = await startEmbeddedRedis({ dataDir });
   });
