@@ -6,7 +6,10 @@ import {
   type EventStore,
   type EventToAppend,
   type ExpectedRevision,
+  type LogEvent,
   type LogMessage,
+  type LogRecord,
+  type LogRecordMessage,
   type StreamRead,
 } from '../../apps/shared/event-store/event-store';
 
@@ -50,6 +53,9 @@ export class MemoryEventStore implements EventStore {
       readStream: (name, options) => this.readStream(name, options),
       append: (name, expected, events) => this.append(name, expected, events),
       subscribe: () => this.subscribe(),
+      subscribeRecords: () => this.subscribeRecords(),
+      readRecords: () => this.readRecords(),
+      open: () => this.open(),
       head: () => this.head(),
       close: () => this.close(),
     };
@@ -57,6 +63,18 @@ export class MemoryEventStore implements EventStore {
 
   subscribe(): AsyncIterable<LogMessage> {
     throw new Error('this log has no subscribers');
+  }
+
+  subscribeRecords(): AsyncIterable<LogRecordMessage> {
+    throw new Error('this log has no subscribers');
+  }
+
+  readRecords(): AsyncIterable<LogRecord> {
+    throw new Error('this log has no records');
+  }
+
+  open(): Promise<LogEvent> {
+    throw new Error('this log has no records');
   }
 
   async head(): Promise<bigint | null> {

@@ -12,12 +12,12 @@ import {
   type EventData,
   type ResolvedEvent,
 } from '@eventstore/db-client';
-import { setTimeout as delay } from 'node:timers/promises';
 import { parseStreamName } from '../../../domain/stream-name';
 import type { KeyRing } from '../keys/key-ring';
+import { backOff, backoffMs } from './backoff';
 import { isFinalAnswer } from './client-errors';
 import { ClientHolder } from './client-pool';
-import { createEventCodec, type EventCodec, type ReadEvent, type StoredEvent } from './event-codec';
+import { createEventCodec, type EventCodec, type StoredEvent } from './event-codec';
 import {
   AppendTooLarge,
   EventStoreUnavailable,
@@ -29,11 +29,17 @@ import {
   type EventStore,
   type EventToAppend,
   type ExpectedRevision,
+  type LogEvent,
   type LogMessage,
   type LogReadOptions,
+  type LogRecord,
+  type LogRecordMessage,
+  type RecordReadOptions,
   type StreamRead,
 } from './event-store';
+import { asLogRecord, isServersOwn } from './log-record';
 import { rawSubscription } from './log-subscription';
+import { readRecords } from './read-records';
 
 export interface EventStoreOptions {
   /** `esdb://host:port?tls=…`, a hosts list for a cluster. */
@@ -86,7 +92,7 @@ class EsdbEventStore implements EventStore {
       throw error;
     });
     const events: StreamRead['events'] = [];
-    for (const stored of resolved.flatMap(asReadEvent)) {
+    for (const stored of resolved.flatMap(asLogRecords)) {
       const event = await this.codec.decode(stored);
       if ('undecodable' in event) throw new UndecodableStream(streamName, event.revision, event.reason);
       events.push(event);
@@ -114,36 +120,36 @@ class EsdbEventStore implements EventStore {
         if (Date.now() + backoffMs(attempt) > deadline)
           throw new OutcomeUnknown(streamName, { cause: error });
         this.options.onReconnect?.(error);
-        await delay(backoffMs(attempt));
+        await backOff(attempt);
       }
     }
   }
 
   async *subscribe(options: LogReadOptions): AsyncGenerator<LogMessage> {
-    let after = options.after;
-    for (let failures = 0; !options.signal.aborted; failures++) {
-      try {
-        if (after) await this.demandEventAt(after);
-        for await (const raw of rawSubscription(this.holder, after?.position ?? null, options)) {
-          failures = 0;
-          if (raw.kind !== 'event') {
-            yield raw;
-            continue;
-          }
-          const stored = asReadEvent(raw.resolved)[0];
-          if (!stored || !parseStreamName(stored.streamName)) continue;
-          const event = await this.codec.decode(stored);
-          yield { kind: 'event', event };
-          after = { position: event.position, eventId: event.id };
-        }
-      } catch (error) {
-        if (error instanceof LogMismatch) throw error;
-        if (options.signal.aborted) return;
-        // Being dropped is normal life: a slow consumer, an election, a restart. Resume from where we are.
-        this.options.onReconnect?.(error);
-        await delay(backoffMs(failures), undefined, { signal: options.signal }).catch(() => undefined);
+    for await (const message of this.recordMessages(options)) {
+      if (message.kind !== 'record') {
+        yield message;
+      } else if (parseStreamName(message.record.streamName)) {
+        const event = await this.openPatiently(message.record, options.signal);
+        if (event === null) return;
+        yield { kind: 'event', event };
       }
     }
+  }
+
+  subscribeRecords(options: Omit<LogReadOptions, 'withContent'>): AsyncIterable<LogRecordMessage> {
+    return this.recordMessages({ ...options, withContent: true });
+  }
+
+  readRecords(options: RecordReadOptions): AsyncIterable<LogRecord> {
+    return readRecords(this.holder, options, {
+      callTimeoutMs: this.callTimeoutMs,
+      onReconnect: this.options.onReconnect,
+    });
+  }
+
+  open(record: LogRecord): Promise<LogEvent> {
+    return this.codec.decode(record);
   }
 
   async head(): Promise<bigint | null> {
@@ -151,16 +157,16 @@ class EsdbEventStore implements EventStore {
     let before: bigint | null = null;
     for (;;) {
       const fromPosition = before === null ? END : { commit: before, prepare: before };
-      const page: ReadEvent[] = await this.retrying(() =>
+      const page: LogRecord[] = await this.retrying(() =>
         this.holder.read(this.callTimeoutMs, async (client) => {
-          const events: ReadEvent[] = [];
+          const events: LogRecord[] = [];
           const read = client.readAll({
             direction: BACKWARDS,
             fromPosition,
             maxCount: pageSize,
             requiresLeader: true,
           });
-          for await (const resolved of read) events.push(...asReadEvent(resolved));
+          for await (const resolved of read) events.push(...asLogRecords(resolved));
           return events;
         }),
       );
@@ -174,6 +180,45 @@ class EsdbEventStore implements EventStore {
 
   close(): Promise<void> {
     return this.holder.close();
+  }
+
+  private async *recordMessages(options: LogReadOptions): AsyncGenerator<LogRecordMessage> {
+    let after = options.after;
+    for (let failures = 0; !options.signal.aborted; failures++) {
+      try {
+        if (after) await this.demandEventAt(after);
+        for await (const raw of rawSubscription(this.holder, after?.position ?? null, options)) {
+          failures = 0;
+          if (raw.kind !== 'event') {
+            yield raw;
+            continue;
+          }
+          const record = asLogRecord(raw.resolved);
+          if (!record || isServersOwn(record)) continue;
+          yield { kind: 'record', record };
+          after = { position: record.position, eventId: record.id };
+        }
+      } catch (error) {
+        if (error instanceof LogMismatch) throw error;
+        if (options.signal.aborted) return;
+        // Being dropped is normal life: a slow consumer, an election, a restart. Resume from where we are.
+        this.options.onReconnect?.(error);
+        await backOff(failures, options.signal);
+      }
+    }
+  }
+
+  /** Waits for a key store that is away, as for a server that is; `null` when aborted meanwhile. */
+  private async openPatiently(record: LogRecord, signal: AbortSignal): Promise<LogEvent | null> {
+    for (let failures = 0; !signal.aborted; failures++) {
+      try {
+        return await this.codec.decode(record);
+      } catch (error) {
+        this.options.onReconnect?.(error);
+        await backOff(failures, signal);
+      }
+    }
+    return null;
   }
 
   private async appendOnce(
@@ -234,30 +279,15 @@ class EsdbEventStore implements EventStore {
         if (isFinalAnswer(error)) throw error;
         if (attempt === 4)
           throw new EventStoreUnavailable('the event store cannot be read', { cause: error });
-        await delay(backoffMs(attempt));
+        await backOff(attempt);
       }
     }
   }
 }
 
-/** Full jitter from 50 ms to 2 s, so that many processes do not come back in one wave. */
-function backoffMs(attempt: number): number {
-  return Math.ceil(Math.random() * Math.min(2_000, 50 * 2 ** attempt));
-}
-
-function asReadEvent({ event }: Pick<ResolvedEvent, 'event'>): ReadEvent[] {
-  if (!event) return [];
-  return [
-    {
-      id: event.id,
-      type: event.type,
-      data: event.data as StoredEvent['data'],
-      metadata: (event.metadata ?? {}) as Record<string, unknown>,
-      streamName: event.streamId,
-      revision: Number(event.revision),
-      position: event.position?.commit ?? 0n,
-    },
-  ];
+function asLogRecords(resolved: ResolvedEvent): LogRecord[] {
+  const record = asLogRecord(resolved);
+  return record ? [record] : [];
 }
 
 function asEventData({ id, type, data, metadata }: StoredEvent): EventData {

@@ -43,10 +43,40 @@ export type LogMessage =
   /** The reader has reached the end of the log and is live. */
   | { readonly kind: 'caught-up' };
 
+/** An event as it lies in the log, opened by nobody: nothing is unsealed, nothing upcast. */
+export interface LogRecord {
+  readonly id: string;
+  readonly streamName: string;
+  readonly type: string;
+  readonly revision: number;
+  readonly position: bigint;
+  /** When the server stored it, ms since 1970 by the server's clock. */
+  readonly createdAtMs: number;
+  /** Size of data and metadata as stored, bytes. */
+  readonly byteCount: number;
+  /** Empty where it is no JSON object. */
+  readonly metadata: Record<string, unknown>;
+  /** The object where the data is JSON and one; else the bytes. */
+  readonly data: Uint8Array | Record<string, unknown>;
+}
+
+export type LogRecordMessage =
+  { readonly kind: 'record'; readonly record: LogRecord } | Exclude<LogMessage, { readonly kind: 'event' }>;
+
 export interface LogReadOptions {
   /** Exclusive; `null` reads from the start. */
   readonly after: { readonly position: bigint; readonly eventId: string } | null;
   /** Whether the sealed chunks of raw MIME are wanted. Without them the server leaves them out. */
+  readonly withContent: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface RecordReadOptions {
+  /** Exclusive; `null` reads from the start. */
+  readonly after: bigint | null;
+  /** Inclusive; by default, and at most, the end of the log as the read begins. */
+  readonly upTo?: bigint;
+  /** As in {@link LogReadOptions}. */
   readonly withContent: boolean;
   readonly signal: AbortSignal;
 }
@@ -69,6 +99,15 @@ export interface EventStore {
    * `after` is not the one named there: another log, or a restored one (event-store.md §4.2).
    */
   subscribe(options: LogReadOptions): AsyncIterable<LogMessage>;
+  /** Like {@link subscribe}, but of every record that is not the server's own (`$…`), content included, unopened. */
+  subscribeRecords(options: Omit<LogReadOptions, 'withContent'>): AsyncIterable<LogRecordMessage>;
+  /**
+   * The records of a part of the log, in order, without the server's own; then ends, and at once when aborted. Reconnects
+   * by itself: it never ends early. Throws {@link EventStoreUnavailable} when nothing more comes for a minute.
+   */
+  readRecords(options: RecordReadOptions): AsyncIterable<LogRecord>;
+  /** The event as {@link subscribe} would have handed it on: unsealed and upcast, or undecodable with the reason. */
+  open(record: LogRecord): Promise<LogEvent>;
   /** Position of the last event of ours, or `null` for an empty log. */
   head(): Promise<bigint | null>;
   close(): Promise<void>;
