@@ -1,6 +1,7 @@
 import { loadConfig } from '../shared/config/load-config';
 import { runProcess } from '../shared/process/run-process';
 import { nodeVariables } from './config';
+import { loadSecurity } from './security';
 import { startNode } from './start-node';
 
 runProcess('event-store-node', async (context) => {
@@ -11,12 +12,14 @@ runProcess('event-store-node', async (context) => {
     process.exit(1);
   });
   const config = loadConfig(nodeVariables);
+  const security = await loadSecurity(config);
   const stopping = new AbortController();
   context.onShutdown(() => stopping.abort());
   const node = await startNode({
     databaseUrl: config.EVENT_STORE_NODE_DATABASE_URL,
     host: config.EVENT_STORE_NODE_HOST,
     port: config.EVENT_STORE_NODE_PORT,
+    security,
     log,
     signal: stopping.signal,
     onFenced: () => {

@@ -1,5 +1,7 @@
 import type { Logger } from '../shared/process/log';
-import { GrpcServer, type GrpcHandlers } from './grpc/grpc-server';
+import { basicAuthentication, grantAll } from './grpc/credentials';
+import { GrpcServer, type GrpcHandler, type GrpcHandlers } from './grpc/grpc-server';
+import { accessDeniedError } from './grpc/grpc-status';
 import { LogWriter } from './log/log-writer';
 import { StreamStates } from './log/stream-states';
 import { WriterConnection } from './log/writer-connection';
@@ -9,6 +11,7 @@ import { deleteHandler } from './rpc/delete';
 import { readGossip } from './rpc/gossip';
 import { readHandler } from './rpc/read';
 import { getSupportedMethods } from './rpc/server-features';
+import type { NodeSecurity } from './security';
 import { LogReader } from './storage/log-reader';
 
 export interface NodeOptions {
@@ -16,6 +19,8 @@ export interface NodeOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** `undefined`: in the clear, and open to everybody who can reach the port. */
+  readonly security: NodeSecurity | undefined;
   readonly log: Logger;
   /** Aborted when the process is told to stop, so that a node waiting for the lock stops too. */
   readonly signal: AbortSignal;
@@ -34,6 +39,7 @@ export async function startNode({
   databaseUrl,
   host,
   port,
+  security,
   log,
   signal,
   onFenced,
@@ -42,7 +48,10 @@ export async function startNode({
   const connection = await WriterConnection.open(databaseUrl, log, states, onFenced, signal);
   const reader = new LogReader(databaseUrl, connection.durable, log);
   const writer = new LogWriter(connection, states, connection.durable, log);
-  const server = new GrpcServer(handlers(writer, reader), log);
+  const server = new GrpcServer(handlers(writer, reader), log, {
+    tls: security?.tls,
+    authenticate: security === undefined ? grantAll : basicAuthentication(security.credentials),
+  });
   const listeningPort = await server.listen(host, port);
   return {
     port: listeningPort,
@@ -56,15 +65,24 @@ export async function startNode({
   };
 }
 
+/** A client without rights is told so before anything else; BatchAppend tells it per append instead. */
+function authorized(handler: GrpcHandler): GrpcHandler {
+  return (call) => {
+    if (call.access !== 'granted') throw accessDeniedError();
+    return handler(call);
+  };
+}
+
+/** ServerFeatures and Gossip answer everybody: the client asks them before it says who it is. */
 function handlers(writer: LogWriter, reader: LogReader): GrpcHandlers {
   const streams = '/event_store.client.streams.Streams';
   return {
     '/event_store.client.server_features.ServerFeatures/GetSupportedMethods': getSupportedMethods,
     '/event_store.client.gossip.Gossip/Read': readGossip,
-    [`${streams}/Append`]: appendHandler(writer),
+    [`${streams}/Append`]: authorized(appendHandler(writer)),
     [`${streams}/BatchAppend`]: batchAppendHandler(writer),
-    [`${streams}/Read`]: readHandler(reader),
-    [`${streams}/Delete`]: deleteHandler(writer, 'delete'),
-    [`${streams}/Tombstone`]: deleteHandler(writer, 'tombstone'),
+    [`${streams}/Read`]: authorized(readHandler(reader)),
+    [`${streams}/Delete`]: authorized(deleteHandler(writer, 'delete')),
+    [`${streams}/Tombstone`]: authorized(deleteHandler(writer, 'tombstone')),
   };
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
+import type { Access } from './credentials';
 import { MessageAssembler } from './message-assembler';
 import { asHeader, GrpcError, grpcCode } from './grpc-status';
 
@@ -27,6 +28,7 @@ export class GrpcCall {
   constructor(
     private readonly stream: ServerHttp2Stream,
     private readonly headers: IncomingHttpHeaders,
+    readonly access: Access,
   ) {
     this.signal = this.closed.signal;
     stream.on('close', () => this.closed.abort());
@@ -41,8 +43,13 @@ export class GrpcCall {
     return Date.now() + Number(match[1]) * (timeoutUnitsMs[match[2] ?? ''] ?? 0);
   }
 
-  /** The address the client reached us by, for gossip. */
-  get localEndpoint(): { readonly address: string; readonly port: number } {
+  /**
+   * The address the client reached us by, for gossip: by the name it used, since a certificate is valid for names, and
+   * ports may be forwarded.
+   */
+  get endpoint(): { readonly address: string; readonly port: number } {
+    const named = /^(?:\[([\da-fA-F:.]+)\]|([^:]+)):(\d{1,5})$/.exec(this.headers[':authority'] ?? '');
+    if (named !== null) return { address: named[1] ?? named[2] ?? '', port: Number(named[3]) };
     const socket = this.stream.session?.socket;
     return { address: socket?.localAddress ?? '127.0.0.1', port: socket?.localPort ?? 0 };
   }

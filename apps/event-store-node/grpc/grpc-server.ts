@@ -1,8 +1,17 @@
-import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import {
+  createSecureServer,
+  createServer,
+  type Http2SecureServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from '../../shared/process/log';
+import type { Authenticate } from './credentials';
 import { GrpcCall } from './grpc-call';
-import { GrpcError, grpcCode, unavailableError } from './grpc-status';
+import { GrpcError, grpcCode, unauthenticatedError, unavailableError } from './grpc-status';
 
 /** Handles one call to its end. What it throws becomes the status; it ends the call itself otherwise. */
 export type GrpcHandler = (call: GrpcCall) => Promise<void> | void;
@@ -13,9 +22,15 @@ const concurrentStreamsMax = 100;
 const streamWindowBytes = 1024 * 1024;
 const connectionWindowBytes = 4 * 1024 * 1024;
 
-/** A gRPC server without TLS (h2c) for a fixed set of methods, on node:http2 alone. */
+export interface GrpcServerOptions {
+  /** PEM. `undefined`: HTTP/2 in the clear, begun with prior knowledge (RFC 9113 §3.3). */
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+  readonly authenticate: Authenticate;
+}
+
+/** A gRPC server for a fixed set of methods, on node:http2 alone. */
 export class GrpcServer {
-  private readonly server: Http2Server;
+  private readonly server: Http2Server | Http2SecureServer;
   private readonly sessions = new Set<ServerHttp2Session>();
   private readonly calls = new Set<GrpcCall>();
   private stopping = false;
@@ -23,14 +38,19 @@ export class GrpcServer {
   constructor(
     private readonly handlers: GrpcHandlers,
     private readonly log: Logger,
+    private readonly options: GrpcServerOptions,
   ) {
-    this.server = createServer({
-      settings: { maxConcurrentStreams: concurrentStreamsMax, initialWindowSize: streamWindowBytes },
-    });
+    const settings = { maxConcurrentStreams: concurrentStreamsMax, initialWindowSize: streamWindowBytes };
+    // Through ALPN a secure client learns that this is HTTP/2 (RFC 9113 §3.2).
+    this.server =
+      options.tls === undefined
+        ? createServer({ settings })
+        : createSecureServer({ settings, ...options.tls, ALPNProtocols: ['h2'] });
     this.server.on('connection', (socket: Socket) => socket.setNoDelay(true));
     this.server.on('session', (session) => this.adopt(session));
     this.server.on('stream', (stream, headers) => this.accept(stream, headers));
     this.server.on('sessionError', (error) => this.log.debug({ err: error }, 'connection failed'));
+    this.server.on('tlsClientError', (error) => this.log.debug({ err: error }, 'TLS handshake failed'));
   }
 
   /** Resolves to the port. */
@@ -59,13 +79,15 @@ export class GrpcServer {
     session.setLocalWindowSize(connectionWindowBytes);
   }
 
-  private accept(stream: ServerHttp2Stream, headers: Record<string, unknown>): void {
+  private accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     const path = String(headers[':path']);
     const handler = this.handlers[path];
-    const call = new GrpcCall(stream, headers as never);
+    const access = this.options.authenticate(headers.authorization);
+    const call = new GrpcCall(stream, headers, access);
     this.calls.add(call);
     call.signal.addEventListener('abort', () => this.calls.delete(call));
     if (this.stopping) return call.fail(unavailableError());
+    if (access === 'rejected') return call.fail(unauthenticatedError());
     if (handler === undefined) return this.refuse(call, stream, path);
     void this.run(handler, call, path);
   }

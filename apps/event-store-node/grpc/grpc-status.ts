@@ -14,6 +14,7 @@ export const grpcCode = {
   unimplemented: 12,
   internal: 13,
   unavailable: 14,
+  unauthenticated: 16,
 } as const;
 
 /**
@@ -40,6 +41,13 @@ export function streamDeletedError(streamName: string): GrpcError {
 
 export const unavailableError = (): GrpcError =>
   new GrpcError(grpcCode.unavailable, 'The node is not available.');
+
+/** Without `exception`, as a real node answers a wrong user or password. */
+export const unauthenticatedError = (): GrpcError =>
+  new GrpcError(grpcCode.unauthenticated, 'The user or the password is wrong.');
+
+export const accessDeniedError = (): GrpcError =>
+  new GrpcError(grpcCode.permissionDenied, 'Access Denied', { exception: 'access-denied' });
 
 /** Header values are visible ASCII; anything else is percent-encoded, as gRPC does with messages. */
 export function asHeader(text: string): string {

@@ -58,6 +58,8 @@ export const batchError = {
       target,
       status(grpcCode.invalidArgument, 'MaximumAppendSizeExceeded', varintField(1, bytesMax)),
     ),
+  accessDenied: (correlationId: WireUuid, target: AppendTarget): Buffer =>
+    reply(correlationId, target, status(grpcCode.permissionDenied, 'AccessDenied', emptyMessage)),
   badRequest: (correlationId: WireUuid, target: AppendTarget, reason: string): Buffer =>
     reply(correlationId, target, status(grpcCode.invalidArgument, 'BadRequest', delimitedField(1, reason))),
 };

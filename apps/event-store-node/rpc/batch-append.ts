@@ -115,6 +115,7 @@ class BatchAppendCall {
   private submit(correlationId: WireUuid, { target, events }: OpenAppend): void {
     const { streamName, expected } = target;
     if (expected === undefined) throw new BadRequest('No expected stream position was given.');
+    if (this.call.access !== 'granted') return this.reply(batchError.accessDenied(correlationId, target));
     this.writer.submit(
       { kind: 'append', streamName, expected, events, deadlineAtMs: target.deadlineAtMs ?? Infinity },
       (outcome) => {

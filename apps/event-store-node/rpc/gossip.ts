@@ -10,7 +10,7 @@ const instanceId = randomUUID();
 /** `ClusterInfo { 1 members* }`: a cluster of one, reached where the asking client has reached it. */
 export async function readGossip(call: GrpcCall): Promise<void> {
   await call.messages();
-  const { address, port } = call.localEndpoint;
+  const { address, port } = call.endpoint;
   const member = message(
     delimitedField(1, uuidMessage(instanceId, 'structured')),
     int64Field(2, BigInt(Date.now()) * 10_000n),
