@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { encodeEventFrames, type ProposedEvent } from '../wire/event-frames';
-import { uint63Max } from '../wire/protobuf-reader';
+import { uint63Max } from '../../shared/protobuf/protobuf-reader';
 import {
   decideAppend,
   decideDelete,

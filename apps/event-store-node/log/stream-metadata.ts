@@ -1,4 +1,4 @@
-import { uint63Max } from '../wire/protobuf-reader';
+import { uint63Max } from '../../shared/protobuf/protobuf-reader';
 
 /** The truncation rules of a stream, as its `$$` stream states them. Absent or senseless values do not count. */
 export interface StreamMetadata {

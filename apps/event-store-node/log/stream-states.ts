@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import { LRUCache } from 'lru-cache';
 import { decodeEventFrame, eventData, splitFrames } from '../wire/event-frames';
 import { lastRows, streamRowsBackward, streamRowsForward } from '../storage/log-queries';
-import { uint63Max } from '../wire/protobuf-reader';
+import { uint63Max } from '../../shared/protobuf/protobuf-reader';
 import type { EventIdentity } from './append-rules';
 import type { LogOperation } from './log-operation';
 import type { LogRow } from './log-row';

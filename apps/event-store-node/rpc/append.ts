@@ -12,8 +12,8 @@ import {
   type AppendTarget,
 } from '../wire/append-messages';
 import type { ProposedEvent } from '../wire/event-frames';
-import { ProtobufReader } from '../wire/protobuf-reader';
-import { delimitedField, emptyMessage, message, varintField } from '../wire/protobuf-writer';
+import { ProtobufReader } from '../../shared/protobuf/protobuf-reader';
+import { delimitedField, emptyMessage, message, varintField } from '../../shared/protobuf/protobuf-writer';
 import { framed } from '../wire/read-messages';
 import { appendBytesMax, appendSize } from './append-size';
 

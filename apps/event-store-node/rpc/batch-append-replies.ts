@@ -7,7 +7,7 @@ import {
   streamIdentifierMessage,
   type AppendTarget,
 } from '../wire/append-messages';
-import { delimitedField, emptyMessage, message, varintField } from '../wire/protobuf-writer';
+import { delimitedField, emptyMessage, message, varintField } from '../../shared/protobuf/protobuf-writer';
 import { framed } from '../wire/read-messages';
 import type { UuidForm, WireUuid } from '../wire/uuid';
 

@@ -11,7 +11,7 @@ import {
   type BatchAppendPart,
 } from '../wire/append-messages';
 import type { ProposedEvent } from '../wire/event-frames';
-import { WireError } from '../wire/protobuf-reader';
+import { WireError } from '../../shared/protobuf/protobuf-reader';
 import type { WireUuid } from '../wire/uuid';
 import { isUuid } from '../wire/uuid';
 import { appendBytesMax, appendSize } from './append-size';

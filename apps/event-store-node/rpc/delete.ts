@@ -4,8 +4,8 @@ import type { ExpectedRevision } from '../log/append-rules';
 import type { LogWriter } from '../log/log-writer';
 import { isMetastream } from '../log/stream-names';
 import { BadRequest, checkStreamName, positionMessage, readAppendTarget } from '../wire/append-messages';
-import { ProtobufReader } from '../wire/protobuf-reader';
-import { delimitedField, emptyMessage } from '../wire/protobuf-writer';
+import { ProtobufReader } from '../../shared/protobuf/protobuf-reader';
+import { delimitedField, emptyMessage } from '../../shared/protobuf/protobuf-writer';
 import { framed } from '../wire/read-messages';
 import { badRequestError, outcomeError } from './append';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { GrpcCall } from '../grpc/grpc-call';
-import { delimitedField, int64Field, message, varintField } from '../wire/protobuf-writer';
+import { delimitedField, int64Field, message, varintField } from '../../shared/protobuf/protobuf-writer';
 import { framed } from '../wire/read-messages';
 import { uuidMessage } from '../wire/uuid';
 

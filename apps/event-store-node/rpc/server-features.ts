@@ -1,5 +1,5 @@
 import type { GrpcCall } from '../grpc/grpc-call';
-import { delimitedField, message } from '../wire/protobuf-writer';
+import { delimitedField, message } from '../../shared/protobuf/protobuf-writer';
 import { framed } from '../wire/read-messages';
 
 /** The server version whose semantics this node follows (event-store.md §4). */

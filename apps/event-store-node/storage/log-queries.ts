@@ -1,5 +1,5 @@
 import type { ClientBase, Pool, QueryConfig } from 'pg';
-import { uint63Max } from '../wire/protobuf-reader';
+import { uint63Max } from '../../shared/protobuf/protobuf-reader';
 import type { LogRow } from '../log/log-row';
 
 type Queryable = ClientBase | Pool;

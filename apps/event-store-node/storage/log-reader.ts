@@ -6,7 +6,7 @@ import { lastPositionOf, type LogRow } from '../log/log-row';
 import { isSoftDeleted, noMetadata, parseStreamMetadata, type StreamMetadata } from '../log/stream-metadata';
 import { isMetastream, metastreamOf, baseStreamOf } from '../log/stream-names';
 import { eventData, splitFrames } from '../wire/event-frames';
-import { uint63Max } from '../wire/protobuf-reader';
+import { uint63Max } from '../../shared/protobuf/protobuf-reader';
 import { lastRows, rowsBackward, rowsForward, streamRowsBackward, streamRowsForward } from './log-queries';
 
 const connectionsMax = 4;

@@ -1,7 +1,7 @@
 import type { GrpcCall } from '../grpc/grpc-call';
 import { lastPositionOf } from '../log/log-row';
 import { PageSize, type LogReader } from '../storage/log-reader';
-import { uint63Max } from '../wire/protobuf-reader';
+import { uint63Max } from '../../shared/protobuf/protobuf-reader';
 import type { ReadRequest } from '../wire/read-messages';
 import type { EventFilter } from './event-filter';
 import { eventsOf, frameFor, type StoredEvent } from './stored-event';

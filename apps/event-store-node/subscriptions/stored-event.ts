@@ -1,7 +1,7 @@
 import { decodeEventFrame, splitFrames, withStructuredId } from '../wire/event-frames';
 import type { LogRow } from '../log/log-row';
 import { firstVisibleRevision, isExpired, type StreamMetadata } from '../log/stream-metadata';
-import { uint63Max } from '../wire/protobuf-reader';
+import { uint63Max } from '../../shared/protobuf/protobuf-reader';
 
 /** One event of a row. Its frame is decoded only where somebody asks. */
 export interface StoredEvent {

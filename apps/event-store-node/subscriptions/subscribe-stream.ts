@@ -3,7 +3,7 @@ import type { GrpcCall } from '../grpc/grpc-call';
 import { streamDeletedError } from '../grpc/grpc-status';
 import { lastPositionOf, type LogRow } from '../log/log-row';
 import { PageSize, type LogReader } from '../storage/log-reader';
-import { uint63Max } from '../wire/protobuf-reader';
+import { uint63Max } from '../../shared/protobuf/protobuf-reader';
 import { readResponse, type ReadFrom, type ReadRequest } from '../wire/read-messages';
 import { eventsOf, frameFor, visibility, type StoredEvent } from './stored-event';
 

@@ -1,7 +1,7 @@
 import type { ExpectedRevision } from '../log/append-rules';
 import type { ProposedEvent } from './event-frames';
-import { ProtobufReader } from './protobuf-reader';
-import { delimitedField, emptyMessage, message, varintField } from './protobuf-writer';
+import { ProtobufReader } from '../../shared/protobuf/protobuf-reader';
+import { delimitedField, emptyMessage, message, varintField } from '../../shared/protobuf/protobuf-writer';
 import { isUuid, nilUuid, readUuid, uuidMessage, type WireUuid } from './uuid';
 
 /** A request that parses but asks for something illegal. `missing` names required metadata that is absent. */

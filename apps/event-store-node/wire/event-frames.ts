@@ -1,5 +1,11 @@
-import { ProtobufReader } from './protobuf-reader';
-import { delimitedField, message, varintField, varintSize, writeVarint } from './protobuf-writer';
+import { ProtobufReader } from '../../shared/protobuf/protobuf-reader';
+import {
+  delimitedField,
+  message,
+  varintField,
+  varintSize,
+  writeVarint,
+} from '../../shared/protobuf/protobuf-writer';
 import { readUuid, uuidMessage } from './uuid';
 
 /** An event as a client proposes it. `id` is a lower-case UUID; the two bodies may be views of the received message. */

@@ -1,5 +1,5 @@
-import { ProtobufReader } from './protobuf-reader';
-import { delimitedField, emptyMessage, message, varintField } from './protobuf-writer';
+import { ProtobufReader } from '../../shared/protobuf/protobuf-reader';
+import { delimitedField, emptyMessage, message, varintField } from '../../shared/protobuf/protobuf-writer';
 import { readStreamIdentifier, streamIdentifierMessage } from './append-messages';
 import { frameHeaderSize } from './event-frames';
 

@@ -1,5 +1,5 @@
-import { delimitedField, int64Field, message } from './protobuf-writer';
-import { WireError, type ProtobufReader } from './protobuf-reader';
+import { delimitedField, int64Field, message } from '../../shared/protobuf/protobuf-writer';
+import { WireError, type ProtobufReader } from '../../shared/protobuf/protobuf-reader';
 
 const textFormat = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 export const nilUuid = '00000000-0000-0000-0000-000000000000';

@@ -7,7 +7,7 @@ import {
   splitFrames,
   withStructuredId,
 } from '../../../apps/event-store-node/wire/event-frames';
-import { ProtobufReader, uint63Max, WireError } from '../../../apps/event-store-node/wire/protobuf-reader';
+import { ProtobufReader, uint63Max, WireError } from '../../../apps/shared/protobuf/protobuf-reader';
 
 const proposed = fc.record({
   id: fc.uuid(),

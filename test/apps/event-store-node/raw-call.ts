@@ -8,13 +8,13 @@ import {
 } from 'node:http2';
 import { MessageAssembler } from '../../../apps/event-store-node/grpc/message-assembler';
 import { streamIdentifierMessage } from '../../../apps/event-store-node/wire/append-messages';
-import { ProtobufReader } from '../../../apps/event-store-node/wire/protobuf-reader';
+import { ProtobufReader } from '../../../apps/shared/protobuf/protobuf-reader';
 import {
   delimitedField,
   emptyMessage,
   message,
   varintField,
-} from '../../../apps/event-store-node/wire/protobuf-writer';
+} from '../../../apps/shared/protobuf/protobuf-writer';
 import { framed } from '../../../apps/event-store-node/wire/read-messages';
 import { readUuid, uuidMessage } from '../../../apps/event-store-node/wire/uuid';
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:http2';
 import { Client } from 'pg';
-import { delimitedField } from '../../../apps/event-store-node/wire/protobuf-writer';
+import { delimitedField } from '../../../apps/shared/protobuf/protobuf-writer';
 import { eventually } from '../../support/eventually';
 import { allEvents, startTestNode, testEvent, type TestNode } from '../../support/event-store-node';
 import { batchPart, batchReplies, noStreamOptions, proposed, RawCall, resetWithin } from './raw-call';
