@@ -1,0 +1,50 @@
+import { readdir, readFile } from 'node:fs/promises';
+import type { ObservedProcess } from './row';
+
+/** Of `/proc/<pid>/stat`; Linux has reported 100 to user space on every architecture for decades. */
+const ticksPerSecond = 100;
+
+/** CPU-seconds a process has used so far, by its name. Empty where there is no /proc: the figure is for information. */
+export async function cpuSeconds(processes: readonly ObservedProcess[]): Promise<Map<string, number>> {
+  const all = await allProcesses();
+  const seconds = new Map<string, number>();
+  for (const { name, pid, withChildren } of processes) {
+    const pids = withChildren === true ? withDescendants(pid, all) : [pid];
+    const ticks = pids.reduce((sum, each) => sum + (all.get(each)?.ticks ?? 0), 0);
+    if (all.has(pid)) seconds.set(name, (seconds.get(name) ?? 0) + ticks / ticksPerSecond);
+  }
+  return seconds;
+}
+
+interface ProcessTicks {
+  readonly parentPid: number;
+  /** Own, and those of children that have ended. */
+  readonly ticks: number;
+}
+
+async function allProcesses(): Promise<Map<number, ProcessTicks>> {
+  const entries = await readdir('/proc').catch(() => []);
+  const found = new Map<number, ProcessTicks>();
+  for (const entry of entries.filter((name) => /^\d+$/.test(name))) {
+    const stat = await readFile(`/proc/${entry}/stat`, 'latin1').catch(() => null);
+    if (stat !== null) found.set(Number(entry), parseStat(stat));
+  }
+  return found;
+}
+
+/** proc(5): the second field is a name in parentheses and may hold spaces, so fields count from the last parenthesis. */
+function parseStat(stat: string): ProcessTicks {
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [userTime = 0, systemTime = 0, childUserTime = 0, childSystemTime = 0] = fields
+    .slice(11, 15)
+    .map(Number);
+  return {
+    parentPid: Number(fields[1]),
+    ticks: userTime + systemTime + childUserTime + childSystemTime,
+  };
+}
+
+function withDescendants(pid: number, all: ReadonlyMap<number, ProcessTicks>): number[] {
+  const children = [...all].filter(([, { parentPid }]) => parentPid === pid).map(([child]) => child);
+  return [pid, ...children.flatMap((child) => withDescendants(child, all))];
+}

@@ -1,0 +1,119 @@
+import { cpus } from 'node:os';
+import { table } from '../../apps/mailfold/output';
+import { figure } from './progress';
+import type { Row, Target } from './row';
+import type { CaseResult, SideResult } from './run-case';
+import { median } from './statistics';
+
+export const quickMark = 'quick, not a claim';
+
+/** What a reader needs to place a figure, and to get it again. */
+export interface RunFacts {
+  readonly quick: boolean;
+  readonly seed: number;
+  readonly startedAt: Date;
+}
+
+export interface Reported {
+  readonly row: Row;
+  readonly caseName?: string;
+  readonly result: CaseResult;
+}
+
+/** One case as one JSON object. */
+export function caseRecord({ row, caseName, result }: Reported, facts: RunFacts): object {
+  const [ours, over] = result.sides;
+  return {
+    name: row.name,
+    ...(caseName === undefined ? {} : { case: caseName }),
+    ratio: rounded(result.ratio),
+    q1: rounded(result.q1),
+    q3: rounded(result.q3),
+    target: targetNumber(result.target),
+    targetIs: 'atLeast' in result.target ? 'at least' : 'at most',
+    pass: result.pass,
+    sides: { ours: sideRecord(ours, row.unit), over: sideRecord(over, row.unit) },
+    samples: result.ratios.length,
+    ratios: result.ratios.map(rounded),
+    violations: result.violations,
+    seed: facts.seed,
+    quick: facts.quick,
+    ...(facts.quick ? { mark: quickMark } : {}),
+    startedAt: facts.startedAt.toISOString(),
+    machine: machine(),
+  };
+}
+
+function sideRecord(side: SideResult, unit: string): object {
+  return {
+    name: side.name,
+    unit,
+    median: rounded(median(side.values)),
+    values: side.values.map(rounded),
+    cpuSecondsPer1000: Object.fromEntries(
+      Object.entries(side.cpuSecondsPer1000).map(([process, seconds]) => [process, rounded(seconds)]),
+    ),
+  };
+}
+
+/** The lines for people: a table of ratios, then what each side was, and what broke. */
+export function reportLines(reported: readonly Reported[], facts: RunFacts): string[] {
+  const heading = ['row', 'ours', 'over', 'unit', 'ratio', 'q1', 'rounds', 'goal', 'result'];
+  const lines = table([heading, ...reported.map(tableRow)]);
+  return [
+    ...lines.slice(0, 1),
+    '-'.repeat(Math.max(...lines.map((line) => line.length))),
+    ...lines.slice(1),
+    '',
+    ...explanations(reported),
+    ...reported.flatMap(cpuLines),
+    ...reported.flatMap(({ result }) => result.violations.map((text) => `FAILED: ${text}`)),
+    `${machine()}; seed ${facts.seed}; ${facts.startedAt.toISOString().slice(0, 10)}${facts.quick ? `; ${quickMark}` : ''}`,
+  ];
+}
+
+function tableRow({ row, caseName, result }: Reported): string[] {
+  const [ours, over] = result.sides;
+  const sign = 'atLeast' in result.target ? '≥' : '≤';
+  return [
+    caseName === undefined ? row.name : `${row.name}: ${caseName}`,
+    figure(median(ours.values)),
+    figure(median(over.values)),
+    row.unit,
+    result.ratio.toFixed(2),
+    result.q1.toFixed(2),
+    String(result.ratios.length),
+    `${sign} ${targetNumber(result.target)}`,
+    result.pass ? 'pass' : 'FAIL',
+  ];
+}
+
+/** What each row sets over what, once per row. */
+function explanations(reported: readonly Reported[]): string[] {
+  return [...new Set(reported.map(({ row }) => `${row.name} = ${row.ours} / ${row.over}`))];
+}
+
+function cpuLines({ row, caseName, result }: Reported): string[] {
+  return result.sides
+    .filter((side) => Object.keys(side.cpuSecondsPer1000).length > 0)
+    .map((side) => {
+      const costs = Object.entries(side.cpuSecondsPer1000).map(
+        ([process, seconds]) => `${process} ${seconds.toFixed(3)}`,
+      );
+      const label = caseName === undefined ? row.name : `${row.name}: ${caseName}`;
+      return `${label}, ${side.name}: CPU-seconds per 1,000 events: ${costs.join(', ')}`;
+    });
+}
+
+function targetNumber(target: Target): number {
+  return 'atLeast' in target ? target.atLeast : target.atMost;
+}
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(4));
+}
+
+function machine(): string {
+  const processors = cpus();
+  return `${processors.length} × ${processors[0]?.model.trim() ?? 'unknown processor'}, Node ${process.version}`;
+}
