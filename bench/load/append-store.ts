@@ -1,0 +1,13 @@
+import type { ReadBackEvent } from './acknowledgements';
+import type { PlannedAppend } from './workload';
+
+/** A store under load: single process, many appends at a time. */
+export interface AppendStore {
+  /** Resolves when the events are durable. */
+  append(append: PlannedAppend): Promise<void>;
+  /** Everything written since the store was opened, in the order of its log. */
+  readBack(): AsyncIterable<ReadBackEvent>;
+  /** Whether nobody else writes there: then every unknown stream is an error. */
+  readonly isOurs: boolean;
+  close(): Promise<void>;
+}
