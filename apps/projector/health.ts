@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Pool } from 'pg';
 import type { EventStore } from '../shared/event-store/event-store';
 import type { GenerationProjectors } from './generation-projectors';
+import type { LedgerKeeper } from './ledger-keeper';
 
 /** Progress of one generation. A process that lives but does not move is not healthy (reliability.md I13). */
 interface GenerationHealth {
@@ -16,35 +17,57 @@ interface GenerationHealth {
   readonly stoppedBy: string | null;
 }
 
+interface LedgerHealth {
+  readonly position: string | null;
+  readonly lagSeconds: number;
+  readonly stoppedBy: string | null;
+}
+
+export interface HealthOptions {
+  readonly projectors: GenerationProjectors;
+  /** By tier. */
+  readonly pools: ReadonlyMap<string, Pool>;
+  readonly ledger: LedgerKeeper;
+  readonly controlPool: Pool;
+  readonly store: EventStore;
+}
+
 const stuckAfterSeconds = 30;
 
 export class Health {
-  /** When each generation was last known to be at the end of the log. */
+  /** When each reader of the log was last known to be at its end. */
   private readonly currentAt = new Map<string, number>();
 
-  constructor(
-    private readonly projectors: GenerationProjectors,
-    private readonly pools: ReadonlyMap<string, Pool>,
-    private readonly store: EventStore,
-  ) {}
+  constructor(private readonly options: HealthOptions) {}
 
-  /** 200 while every generation moves with the log, 503 when one has stopped or fallen behind for too long. */
+  /** 200 while the ledger and every generation move with the log, 503 when one has stopped or fallen behind for too long. */
   async report(): Promise<{
     status: 200 | 503;
-    body: { generations: GenerationHealth[]; head: string | null };
+    body: { generations: GenerationHealth[]; ledger: LedgerHealth; head: string | null };
   }> {
-    const head = await this.store.head();
+    const { projectors, pools, store } = this.options;
+    const head = await store.head();
     const generations = await Promise.all(
-      this.projectors.generations().map(async ({ generation: { tier, generation, schema }, stoppedBy }) => {
-        const progress = await progressOf(this.pools.get(tier), schema);
+      projectors.generations().map(async ({ generation: { tier, generation, schema }, stoppedBy }) => {
+        const progress = await progressOf(pools.get(tier), schema);
         const lagSeconds = this.lagOf(`${tier} ${generation}`, head, progress.position);
         return { tier, generation, stoppedBy, lagSeconds, ...progress };
       }),
     );
-    const isStuck = generations.some(
+    const ledger = await this.ledgerHealth(head);
+    const isStuck = [...generations, ledger].some(
       ({ stoppedBy, lagSeconds }) => stoppedBy !== null || lagSeconds > stuckAfterSeconds,
     );
-    return { status: isStuck ? 503 : 200, body: { generations, head: head?.toString() ?? null } };
+    return { status: isStuck ? 503 : 200, body: { generations, ledger, head: head?.toString() ?? null } };
+  }
+
+  private async ledgerHealth(head: bigint | null): Promise<LedgerHealth> {
+    const { controlPool, ledger } = this.options;
+    const { rows } = await controlPool.query<{ position: string | null }>(
+      'select commit_position::text as position from log_ledger_checkpoint',
+    );
+    const position = rows[0]?.position ?? null;
+    return { position, lagSeconds: this.lagOf('ledger', head, position), stoppedBy: ledger.stoppedBy };
   }
 
   private lagOf(name: string, head: bigint | null, position: string | null): number {

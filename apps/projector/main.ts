@@ -9,6 +9,7 @@ import { createPool, type PoolOptions } from '../shared/postgres/pool';
 import { runProcess } from '../shared/process/run-process';
 import { GenerationProjectors } from './generation-projectors';
 import { Health, serveHealth } from './health';
+import { LedgerKeeper } from './ledger-keeper';
 import { projectorVariables, type ProjectorConfig } from './projector-config';
 
 const poolBounds: PoolOptions = {
@@ -44,14 +45,17 @@ runProcess('projector', async (frame) => {
   const parser = createMailParser({ threads: config.MAIL_PARSER_THREADS, timeoutMs: replayParseTimeoutMs });
   frame.onShutdown(() => parser.close());
 
+  const owner = `${hostname()}/${process.pid}/${randomUUID()}`;
   const projectors = new GenerationProjectors({
-    ...{ tiers, controlPool, pools, store, parser, log },
+    ...{ tiers, controlPool, pools, store, parser, log, owner },
     controlUrl: config.CONTROL_DATABASE_URL,
-    owner: `${hostname()}/${process.pid}/${randomUUID()}`,
   });
   frame.onShutdown(() => projectors.close());
   projectors.start();
-  const health = new Health(projectors, pools, store);
+  const ledger = new LedgerKeeper({ store, controlPool, owner, log });
+  frame.onShutdown(() => ledger.close());
+  ledger.start();
+  const health = new Health({ projectors, pools, ledger, controlPool, store });
   const { server, port } = await serveHealth(health, config.HOST, config.PROJECTOR_PORT);
   frame.onShutdown(() => server.close());
   return { port };

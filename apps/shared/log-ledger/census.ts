@@ -1,3 +1,4 @@
+import type { LogRecord } from '../event-store/event-store';
 import { addDigests, digestOf, emptyDigest, type IdDigest } from './id-digest';
 
 /** How many events, their bytes of data and metadata as stored, and the digest of their ids. */
@@ -23,6 +24,11 @@ export interface CountedEvent {
   /** When the server stored it, ms since 1970. */
   readonly createdAtMs: number;
   readonly byteCount: number;
+}
+
+export function countedEvent(record: LogRecord): CountedEvent {
+  const { id, type, position, createdAtMs, byteCount, metadata } = record;
+  return { id, type, schemaVersion: metadata['schemaVersion'], position, createdAtMs, byteCount };
 }
 
 export const emptyTally: Tally = { events: 0, bytes: 0, digest: emptyDigest };
