@@ -13,6 +13,8 @@ export interface TestProcess {
   /** SIGTERM, then waits for its end; by SIGKILL after `timeoutMs`. Returns the exit code. */
   stop(timeoutMs?: number): Promise<number | null>;
   kill(signal: NodeJS.Signals): void;
+  /** What it sends over IPC from now on. */
+  onMessage(listener: (message: unknown) => void): void;
 }
 
 export interface TestProcessOptions {
@@ -20,6 +22,8 @@ export interface TestProcessOptions {
   readonly args?: readonly string[];
   readonly readyTimeoutMs?: number;
   readonly cwd?: string;
+  /** A process group of its own: Ctrl-C in the terminal then reaches the parent alone, which ends things in order. */
+  readonly ownGroup?: boolean;
 }
 
 interface Started {
@@ -62,10 +66,14 @@ export async function runToEnd(
   return { exitCode: await exited, output: output() };
 }
 
-function spawnProcess(file: string, { env = {}, args = [], cwd }: TestProcessOptions): Started {
+function spawnProcess(
+  file: string,
+  { env = {}, args = [], cwd, ownGroup = false }: TestProcessOptions,
+): Started {
   const child = spawn(process.execPath, [resolve('dist', file), ...args], {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    detached: ownGroup,
     ...(cwd === undefined ? {} : { cwd }),
   });
   let text = '';
@@ -83,6 +91,7 @@ function controlled({ child, exited, output }: Started, port: number | undefined
     output,
     exited,
     kill: (signal) => void child.kill(signal),
+    onMessage: (listener) => void child.on('message', listener),
     stop: async (timeoutMs = 12_000) => {
       child.kill('SIGTERM');
       const forced = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
