@@ -1,0 +1,16 @@
+/** What the command line gives to a campaign. */
+export interface CampaignOptions {
+  readonly quick: boolean;
+  readonly selfTestOnly: boolean;
+  readonly json: boolean;
+  readonly seed: number;
+  /** Aborted by the first Ctrl-C: stop breaking things, check what was seen, say it. */
+  readonly signal: AbortSignal;
+}
+
+/** One thing that must hold whatever is killed. */
+export interface Campaign {
+  readonly description: string;
+  /** Resolves with whether it held. */
+  run(options: CampaignOptions): Promise<boolean>;
+}

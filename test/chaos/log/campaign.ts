@@ -1,0 +1,94 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createProgress } from '../../../apps/mailfold/progress';
+import type { Campaign, CampaignOptions } from '../campaign';
+import { Random } from '../random';
+import { fullCounts, quickCounts } from './faults';
+import { JsonLines } from './history';
+import { passed, reportLines, reportOf, selfTestLines, type LogReport } from './report';
+import { runLog, type LogRun } from './run-log';
+import { selfTest, type SelfTestReport } from './self-test';
+
+const selfTestRoundsMax = 10;
+
+/** The log loses nothing that it has acknowledged, and shows nothing else (reliability.md I1 to I6, F5 to F7). */
+export const logCampaign: Campaign = {
+  description:
+    'kill the event store node and PostgreSQL under eight writers; nothing acknowledged may be lost',
+  run: async (options) => {
+    const folder = await mkdtemp(join(tmpdir(), 'mailfold-chaos-'));
+    notice(`seed ${options.seed}; files in ${folder}`);
+    const held = await runIn(folder, options);
+    if (held) await rm(folder, { recursive: true });
+    else notice(`the histories, the log and what the node said are kept in ${folder}`);
+    return held;
+  },
+};
+
+async function runIn(folder: string, options: CampaignOptions): Promise<boolean> {
+  const { json, seed, signal } = options;
+  const report = options.selfTestOnly ? null : await strikeAndCheck(folder, options);
+  if (report !== null && !json) print(reportLines(report));
+  let proof: SelfTestReport | null = null;
+  if (!signal.aborted) {
+    notice('self-test: losing events on purpose');
+    proof = await selfTest({
+      random: new Random(seed).fork(9),
+      roundsMax: selfTestRoundsMax,
+      folder,
+      signal,
+    });
+    if (!json) print(selfTestLines(proof));
+  }
+  const held = (report === null || passed(report)) && (proof === null || proof.lostEventIds.length > 0);
+  if (json) print([JSON.stringify({ ...report, selfTest: proof, passed: held && !signal.aborted })]);
+  return held;
+}
+
+async function strikeAndCheck(folder: string, { quick, seed, signal }: CampaignOptions): Promise<LogReport> {
+  const beganAt = Date.now();
+  const progress = createProgress('faults', 'events');
+  try {
+    const run = await runLog({
+      random: new Random(seed),
+      counts: quick ? quickCounts : fullCounts,
+      folder,
+      signal,
+      onProgress: ({ struck, planned, events }) =>
+        progress.update({ done: struck, total: planned, count: events }),
+      onPhase: (text) => progress.say(text),
+    });
+    const durationSeconds = (Date.now() - beganAt) / 1_000;
+    const form = quick ? 'quick' : 'full';
+    const report = reportOf(run, { seed, form, durationSeconds, interrupted: signal.aborted });
+    if (!passed(report)) await keep(run, folder);
+    return report;
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Beside the histories, which the writers wrote: all that the verdict rests upon. */
+async function keep(run: LogRun, folder: string): Promise<void> {
+  const files: Record<string, readonly object[]> = {
+    log: run.dump.all,
+    streams: [...run.dump.streams].map(([stream, events]) => ({ stream, events })),
+    deliveries: run.deliveries,
+    faults: run.struck,
+    violations: run.violations,
+  };
+  for (const [name, values] of Object.entries(files)) {
+    const file = new JsonLines(join(folder, `${name}.ndjson`));
+    for (const value of values) file.write(value);
+    await file.end();
+  }
+}
+
+function print(lines: readonly string[]): void {
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function notice(text: string): void {
+  process.stderr.write(`${text}\n`);
+}

@@ -1,0 +1,130 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { nodeMain } from '../../support/event-store-node';
+import { eventually } from '../../support/eventually';
+import { queryAsSuperuser, startTestPostgres, type TestPostgres } from '../../support/postgres';
+import { startProcess, type TestProcess } from '../../support/processes';
+
+/** Whether the backends die with their postmaster, or go on until they notice. */
+export type PostgresDeath = 'postmaster' | 'whole server';
+
+/** The embedded node over an embedded PostgreSQL, both there to be killed. */
+export class LogSystem {
+  private killed = false;
+  private readonly outputs: (() => string)[] = [];
+  /** One line per end of the node that nobody here asked for. It must live through whatever PostgreSQL does. */
+  readonly unaskedEnds: string[] = [];
+
+  private constructor(
+    private readonly postgres: TestPostgres,
+    readonly databaseUrl: string,
+    private node: TestProcess,
+  ) {
+    this.watch(node);
+  }
+
+  static async start(postgresSettings: Record<string, string> = {}): Promise<LogSystem> {
+    const postgres = await startTestPostgres(postgresSettings);
+    try {
+      const databaseUrl = await postgres.createDatabase();
+      return new LogSystem(postgres, databaseUrl, await startNode(databaseUrl, 0));
+    } catch (error) {
+      await postgres.stop();
+      throw error;
+    }
+  }
+
+  get url(): string {
+    return `esdb://127.0.0.1:${this.node.port}?tls=false`;
+  }
+
+  /** SIGKILL; resolves when the next one is ready, on the same port. */
+  async killNode(downMs: number): Promise<void> {
+    this.killed = true;
+    this.node.kill('SIGKILL');
+    await this.node.exited;
+    await delay(downMs);
+    this.node = await startNode(this.databaseUrl, this.node.port ?? 0);
+    this.watch(this.node);
+  }
+
+  /** SIGKILL; resolves when PostgreSQL answers again, which may be before the node has noticed. */
+  async killPostgres(death: PostgresDeath, downMs: number): Promise<void> {
+    const backends = death === 'whole server' ? await this.backends() : [];
+    for (const pid of [this.postgres.server.pid, ...backends]) signal(pid, 'SIGKILL');
+    await delay(downMs);
+    await this.postgres.server.restart();
+  }
+
+  /** Ends the session that holds the writer's lock, as an operator or a failing-over server does. */
+  async terminateWriterSession(): Promise<void> {
+    await eventually(async () => {
+      const ended = await queryAsSuperuser(
+        this.databaseUrl,
+        `select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted
+         and database = (select oid from pg_database where datname = current_database())`,
+      );
+      if (ended.length === 0) throw new Error('no session holds the lock of the writer');
+    });
+  }
+
+  async freezeNode(forMs: number): Promise<void> {
+    const { pid } = this.node;
+    signal(pid, 'SIGSTOP');
+    await delay(forMs);
+    signal(pid, 'SIGCONT');
+  }
+
+  async freezePostgres(forMs: number): Promise<void> {
+    const pids = [this.postgres.server.pid, ...(await this.backends())];
+    for (const pid of pids) signal(pid, 'SIGSTOP');
+    await delay(forMs);
+    for (const pid of pids) signal(pid, 'SIGCONT');
+  }
+
+  /** What the processes said, for whoever has to find out. */
+  async keepOutput(folder: string): Promise<void> {
+    const texts = this.outputs.map((output, index) => `== node ${index + 1}\n${output()}`);
+    await writeFile(join(folder, 'node.log'), texts.join('\n'));
+  }
+
+  async stop(): Promise<void> {
+    this.killed = true;
+    await this.node.stop();
+    await this.postgres.stop();
+  }
+
+  /** All processes of the server but the postmaster: sessions, and the helpers such as the one that writes the WAL. */
+  private async backends(): Promise<number[]> {
+    const rows = await queryAsSuperuser<{ pid: number }>(
+      this.databaseUrl,
+      'select pid from pg_stat_activity where pid <> pg_backend_pid()',
+    );
+    return rows.map(({ pid }) => pid);
+  }
+
+  private watch(node: TestProcess): void {
+    this.killed = false;
+    this.outputs.push(node.output);
+    void node.exited.then((code) => {
+      if (!this.killed) this.unaskedEnds.push(`the node ended by itself with ${code}`);
+    });
+  }
+}
+
+function startNode(databaseUrl: string, port: number): Promise<TestProcess> {
+  return startProcess(nodeMain, {
+    env: { EVENT_STORE_NODE_DATABASE_URL: databaseUrl, EVENT_STORE_NODE_PORT: String(port) },
+    ownGroup: true,
+  });
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    // A backend may have ended since it was listed.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

@@ -1,0 +1,64 @@
+#!/usr/bin/env node
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { randomInt } from 'node:crypto';
+import type { Campaign } from './campaign';
+import { logCampaign } from './log/campaign';
+
+const exitCodes = { held: 0, broken: 1, usage: 2, interrupted: 130 } as const;
+const seedMax = 2 ** 32 - 1;
+
+const campaigns: Readonly<Record<string, Campaign>> = { log: logCampaign };
+
+const program = new Command('chaos')
+  .description('Break a running Mailfold on purpose, and check that it has kept its promises.')
+  .showHelpAfterError()
+  .exitOverride();
+
+for (const [name, campaign] of Object.entries(campaigns)) {
+  program
+    .command(name)
+    .description(campaign.description)
+    .option('--quick', 'the short form, as in CI', false)
+    .option('--self-test', 'only prove that the harness sees what it is there to see', false)
+    .option('--seed <n>', 'of the faults and of what is written; drawn and printed otherwise', seedOf)
+    .option('--json', 'all figures as one JSON document on stdout', false)
+    .action((options: { quick: boolean; selfTest: boolean; seed?: number; json: boolean }) =>
+      run(campaign, options),
+    );
+}
+
+async function run(
+  campaign: Campaign,
+  { quick, selfTest, seed, json }: { quick: boolean; selfTest: boolean; seed?: number; json: boolean },
+): Promise<void> {
+  const interruption = new AbortController();
+  // The first one ends the run in order, the second one ends it.
+  process.once('SIGINT', () => interruption.abort());
+  process.once('SIGTERM', () => interruption.abort());
+  const held = await campaign.run({
+    ...{ quick, selfTestOnly: selfTest, json, signal: interruption.signal },
+    seed: seed ?? randomInt(seedMax),
+  });
+  if (!held) process.exitCode = exitCodes.broken;
+  else process.exitCode = interruption.signal.aborted ? exitCodes.interrupted : exitCodes.held;
+}
+
+function seedOf(text: string): number {
+  const seed = Number(text);
+  if (!Number.isInteger(seed) || seed < 0 || seed > seedMax)
+    throw new InvalidArgumentError(`It takes a number from 0 to ${seedMax}.`);
+  return seed;
+}
+
+// EventStoreDB client 6.2.1 raises rejections nobody can catch when a node goes away (event-store.md §2.3); each call has
+// its own error besides.
+process.on('unhandledRejection', () => undefined);
+
+program.parseAsync().catch((error: unknown) => {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? exitCodes.held : exitCodes.usage;
+    return;
+  }
+  process.stderr.write(`chaos: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = exitCodes.broken;
+});
