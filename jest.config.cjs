@@ -9,10 +9,8 @@ const esModulesOnly = [
   'node-pg-migrate',
 ].join('|');
 
-/** Suffix says what a test needs: .spec nothing, .int.spec one real part, .e2e.spec the whole system as processes. */
-module.exports = {
+const project = {
   testEnvironment: 'node',
-  roots: ['<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
   transform: {
     '^.+\\.ts$': [
@@ -32,6 +30,26 @@ module.exports = {
     ],
   },
   transformIgnorePatterns: [`/node_modules/(?!(?:${esModulesOnly})/)`],
+};
+
+module.exports = {
+  projects: [
+    {
+      // Suffix says what a test needs: .spec nothing, .int.spec one real part, .e2e.spec the whole system as processes.
+      ...project,
+      displayName: 'mailfold',
+      roots: ['<rootDir>/test'],
+      testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/conformance/'],
+    },
+    {
+      // One set of servers for all its specs: a conforming server may not care what else it serves.
+      ...project,
+      displayName: 'conformance',
+      roots: ['<rootDir>/test/conformance'],
+      globalSetup: '<rootDir>/test/conformance/support/global-setup.ts',
+      globalTeardown: '<rootDir>/test/conformance/support/global-teardown.ts',
+    },
+  ],
   reporters: ['default', '<rootDir>/test/support/count-reporter.cjs'],
   testTimeout: 60_000,
   maxWorkers: 2,
