@@ -39,13 +39,13 @@ module.exports = {
       ...project,
       displayName: 'mailfold',
       roots: ['<rootDir>/test'],
-      testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/conformance/'],
+      testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/conformance/[^/]+$'],
     },
     {
       // One set of servers for all its specs: a conforming server may not care what else it serves.
       ...project,
       displayName: 'conformance',
-      roots: ['<rootDir>/test/conformance'],
+      testMatch: ['<rootDir>/test/conformance/*.spec.ts'],
       globalSetup: '<rootDir>/test/conformance/support/global-setup.ts',
       globalTeardown: '<rootDir>/test/conformance/support/global-teardown.ts',
     },

@@ -17,7 +17,7 @@ import type { Status } from '@eventstore/db-client/generated/status_pb';
 import { BatchAppendResp } from '@eventstore/db-client/generated/streams_pb';
 import { randomUUID } from 'node:crypto';
 import { eventually } from '../support/eventually';
-import { allOf, failureOf, headOf, typesOf } from './support/reading';
+import { allOf, failureOf, positionNow, typesOf } from './support/reading';
 import { batchPart, structuredUuid, uuidText, type BatchPart, type Proposal } from './support/requests';
 import type { RpcCall } from './support/rpc-call';
 import { describeOnEachServer, newStream, onlyOnOurNode, streamOf } from './support/servers';
@@ -77,10 +77,10 @@ describeOnEachServer('batch append', (server) => {
 
   test('success carries the revision and position of the last event', async () => {
     const streamName = newStream();
-    const head = await headOf(server.client());
+    const before = await positionNow(server.client());
     const events = [{ type: 'a' }, { type: 'b' }, { type: 'c' }];
     const success = (await appendOnce({ streamName, expected: NO_STREAM, events })).getSuccess();
-    const stored = await allOf(server.client(), streamName, head);
+    const stored = await allOf(server.client(), streamName, before);
     expect(success?.getCurrentRevision()).toBe('2');
     expect(success?.getPosition()?.getCommitPosition()).toBe(String(stored.at(-1)?.position.commit));
     expect(success?.getPosition()?.getPreparePosition()).toBe(String(stored.at(-1)?.position.prepare));
@@ -192,7 +192,7 @@ describeOnEachServer('batch append', (server) => {
 
   test('ids may come in structured form; the reply has the same correlation id', async () => {
     const [correlationId, id, streamName] = [randomUUID(), randomUUID(), newStream()];
-    const head = await headOf(server.client());
+    const before = await positionNow(server.client());
     const call = server.protocol().batchAppend(
       batchPart({
         ...{ correlationId: structuredUuid(correlationId), streamName, expected: NO_STREAM },
@@ -200,7 +200,7 @@ describeOnEachServer('batch append', (server) => {
       }),
     );
     expect((await replyTo(call, correlationId)).hasSuccess()).toBe(true);
-    expect((await allOf(server.client(), streamName, head)).map((event) => event.id)).toEqual([id]);
+    expect((await allOf(server.client(), streamName, before)).map((event) => event.id)).toEqual([id]);
   });
 
   test('many appends of one call are each answered once, in whatever order', async () => {

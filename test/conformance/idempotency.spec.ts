@@ -8,7 +8,7 @@ import {
 } from '@eventstore/db-client';
 import { randomUUID } from 'node:crypto';
 import { testEvent } from '../support/event-store-node';
-import { allOf, failureOf, headOf, typesOf } from './support/reading';
+import { allOf, failureOf, positionNow, typesOf } from './support/reading';
 import { appendPaths, describeOnEachServer, newStream, onlyOnOurNode } from './support/servers';
 
 // event-store.md §4, "Revision check", steps 3 and 4: what has been written is recognised by the ids of its events.
@@ -52,9 +52,9 @@ describeOnEachServer('idempotency', (server) => {
       async (_name, from, to) => {
         const stream = newStream();
         const ids = newIds(4);
-        const head = await headOf(server.client());
+        const before = await positionNow(server.client());
         await append(stream, 'abcd', NO_STREAM, ids);
-        const last = (await allOf(server.client(), stream, head))[to - 1];
+        const last = (await allOf(server.client(), stream, before))[to - 1];
         for (const expected of [ANY, STREAM_EXISTS] as const) {
           const repeated = await append(stream, 'abcd'.slice(from, to), expected, ids.slice(from, to));
           expect(repeated.nextExpectedRevision).toBe(BigInt(to - 1));

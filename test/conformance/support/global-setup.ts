@@ -6,12 +6,17 @@ declare global {
   var conformanceNodes: TestNode[] | undefined;
 }
 
-/** Starts the embedded node as the specs' server, unless another one is asked for. */
+/** Starts embedded nodes, plain and secure, as the specs' servers, unless another server is asked for. */
 export default async function startServers(): Promise<void> {
   if (process.env[serverUrlVariable] !== undefined) return;
-  const plain = await startTestNode();
-  globalThis.conformanceNodes = [plain];
+  const starting = [startTestNode(), startTestNode({ secure: true })] as const;
+  const started = await Promise.allSettled(starting);
+  globalThis.conformanceNodes = started.flatMap((outcome) =>
+    outcome.status === 'fulfilled' ? [outcome.value] : [],
+  );
+  const [plain, secure] = await Promise.all(starting);
   process.env[embeddedServersVariable] = JSON.stringify([
-    { name: 'embedded node, plain', url: `esdb://127.0.0.1:${plain.port()}?tls=false`, isOurs: true },
+    { name: 'embedded node, plain', url: plain.url(), isOurs: true },
+    { name: 'embedded node, TLS', url: secure.url(), isOurs: true },
   ]);
 }

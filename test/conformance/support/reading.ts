@@ -1,6 +1,4 @@
 import {
-  BACKWARDS,
-  END,
   type AllStreamRecordedEvent,
   type AllStreamSubscription,
   type EventStoreDBClient,
@@ -8,6 +6,7 @@ import {
   type ReadStreamOptions,
   type StreamSubscription,
 } from '@eventstore/db-client';
+import { appendTypes, newStream } from './servers';
 
 /** The types of a stream's events, joined. */
 export async function typesOf(
@@ -20,11 +19,11 @@ export async function typesOf(
   return text;
 }
 
-/** Where `$all` ends now. */
-export async function headOf(client: EventStoreDBClient): Promise<Position> {
-  for await (const { event } of client.readAll({ direction: BACKWARDS, fromPosition: END, maxCount: 1 }))
-    if (event !== undefined) return event.position;
-  throw new Error('$all is empty');
+/** A position of now, from which the test's own events are not far away: that of an event in a stream of its own. */
+export async function positionNow(client: EventStoreDBClient): Promise<Position> {
+  const { position } = await appendTypes(client, newStream(), 'x');
+  if (position === undefined) throw new Error('The append was answered without a position');
+  return position;
 }
 
 /** What `$all` holds after `position`, as far as it is written when this is called. */
