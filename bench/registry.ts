@@ -1,8 +1,9 @@
 import type { Row } from './harness/row';
 import { appendBatchRow, appendRow } from './rows/append';
 import { appendByUrlRow } from './rows/append-by-url';
+import { appendPeerRow } from './rows/append-peer';
 
-export const rows: readonly Row[] = [appendRow, appendBatchRow];
+export const rows: readonly Row[] = [appendRow, appendBatchRow, appendPeerRow];
 
 /** Rows that `--url` sets over a running server instead. */
 export const rowsByUrl: readonly Row[] = [appendByUrlRow];

@@ -18,8 +18,8 @@ export function createProgress(
   let done = 0;
   let current = '';
   return {
-    begin(side, { index }) {
-      current = `${label}, round ${index + 1}, ${side}`;
+    begin(side, round) {
+      current = `${label}, ${roundName(round)}, ${side}`;
     },
     measured(value) {
       done += 1;
@@ -34,4 +34,8 @@ export function createProgress(
 /** Three significant digits, or whole thousands in groups. */
 export function figure(value: number): string {
   return value >= 100 ? groupedDigits(Math.round(value)) : value.toPrecision(3);
+}
+
+export function roundName({ index }: Round): string {
+  return index < 0 ? 'warm-up' : `round ${index + 1}`;
 }

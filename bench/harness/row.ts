@@ -39,7 +39,7 @@ export interface RowContext {
 }
 
 export interface Round {
-  /** From 0. */
+  /** From 0; negative for a warm-up round. */
   readonly index: number;
   /** Equal for both sides of a round, so that both get the same load. */
   readonly seed: number;

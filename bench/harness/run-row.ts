@@ -27,9 +27,10 @@ export async function runRow(row: Row, run: RowRun): Promise<void> {
   };
   try {
     const cases = await row.open(context);
+    const sideRuns = 2 * (run.plan.warmUpRounds + run.plan.rounds);
     for (const each of cases) {
       const label = each.name === undefined ? row.name : `${row.name} (${each.name})`;
-      const progress = createProgress(label, row.unit, 2 * run.plan.rounds, run.notice);
+      const progress = createProgress(label, row.unit, sideRuns, run.notice);
       const result = await runCase(each, each.target ?? row.target, run.plan, progress, run.signal);
       run.onCase({ row, ...(each.name === undefined ? {} : { caseName: each.name }), result });
     }

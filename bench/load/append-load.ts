@@ -2,6 +2,7 @@ import { closedLoop, type ClosedLoopResult, type Window } from '../harness/pace'
 import { serveHelper } from '../harness/helper-process';
 import { Acknowledgements } from './acknowledgements';
 import type { AppendStore } from './append-store';
+import { openEmmett } from './emmett';
 import { openEventStoreClient, type EventStoreClientOptions } from './event-store-client';
 import { openRawInsert } from './raw-insert';
 import { Workload, type WorkloadOptions } from './workload';
@@ -9,7 +10,7 @@ import { Workload, type WorkloadOptions } from './workload';
 /** Which store a load generator writes to. */
 export type StoreToLoad =
   | ({ readonly kind: 'event-store' } & EventStoreClientOptions)
-  | { readonly kind: 'raw-insert'; readonly url: string; readonly connectionCount: number };
+  | { readonly kind: 'raw-insert' | 'emmett'; readonly url: string; readonly connectionCount: number };
 
 export interface AppendRun extends Window {
   readonly inFlight: number;
@@ -41,6 +42,8 @@ async function openStore(toLoad: StoreToLoad): Promise<AppendStore> {
       return openEventStoreClient(toLoad);
     case 'raw-insert':
       return openRawInsert(toLoad.url, toLoad.connectionCount);
+    case 'emmett':
+      return openEmmett(toLoad.url, toLoad.connectionCount);
   }
 }
 

@@ -109,15 +109,35 @@ export function serverSide(context: RowContext, url: string, shape: AppendShape)
   }));
 }
 
+const connectionCount = 32;
+
 /** What PostgreSQL does for whoever simply inserts: one event, one transaction, 32 connections. */
 export function rawInsertSide(context: RowContext, postgres: BenchPostgres): Side {
-  const connectionCount = 32;
-  const database = databaseName('raw insert');
-  return appendSide('raw insert', context, { inFlight: connectionCount, eventsPerAppend: 1 }, async () => {
+  return connectionsSide('raw insert', context, postgres, (url) => ({
+    kind: 'raw-insert',
+    url,
+    connectionCount,
+  }));
+}
+
+/** Emmett on the same PostgreSQL. */
+export function emmettSide(context: RowContext, postgres: BenchPostgres): Side {
+  return connectionsSide('emmett', context, postgres, (url) => ({ kind: 'emmett', url, connectionCount }));
+}
+
+/** A store that is a library over connections to an empty database, one event at a time on each. */
+function connectionsSide(
+  name: string,
+  context: RowContext,
+  postgres: BenchPostgres,
+  storeAt: (databaseUrl: string) => StoreToLoad,
+): Side {
+  const database = databaseName(name);
+  return appendSide(name, context, { inFlight: connectionCount, eventsPerAppend: 1 }, async () => {
     await postgres.drop(database);
     const url = await postgres.create(database);
     return {
-      store: { kind: 'raw-insert', url, connectionCount },
+      store: storeAt(url),
       processes: [{ name: 'postgres', pid: postgres.pid, withChildren: true }],
       stop: () => postgres.drop(database),
     };
