@@ -11,7 +11,13 @@ import { randomUUID } from 'node:crypto';
 import { allOf, failureOf, positionNow, typesOf } from './support/reading';
 import { appendRequests, type Proposal } from './support/requests';
 import { exceptionOf, trailer, type RpcCall } from './support/rpc-call';
-import { describeOnEachServer, newStream, onlyOnRealServers, streamOf } from './support/servers';
+import {
+  describeOnEachServer,
+  newStream,
+  onlyOnOurNode,
+  onlyOnRealServers,
+  streamOf,
+} from './support/servers';
 
 const code = { ok: 0, unknown: 2, invalidArgument: 3, resourceExhausted: 8, failedPrecondition: 9 } as const;
 
@@ -124,13 +130,18 @@ describeOnEachServer('append RPC', (server) => {
     expect(await failureOf(typesOf(server.client(), stream))).toBeInstanceOf(StreamNotFoundError);
   });
 
-  test.each([
-    ['an empty name', ''],
-    ['the name $$', '$$'],
-  ])('a stream with %s is UNKNOWN', async (_name, stream) => {
-    const status = await append(stream, ANY, {}).end();
+  test('an empty stream name is UNKNOWN', async () => {
+    const status = await append('', ANY, {}).end();
     expect([status.code, status.details]).toEqual([code.unknown, 'Exception was thrown by handler.']);
   });
+
+  onlyOnOurNode(server, 'of version 24.2.0 ends its process at this')(
+    'the stream name $$ is UNKNOWN',
+    async () => {
+      const status = await append('$$', ANY, {}).end();
+      expect([status.code, status.details]).toEqual([code.unknown, 'Exception was thrown by handler.']);
+    },
+  );
 
   test('no expectation is INVALID_ARGUMENT', async () => {
     const stream = newStream();
