@@ -5,6 +5,13 @@ import {
   StreamNotFoundError,
   WrongExpectedVersionError,
 } from '@eventstore/db-client';
+import type { NodeAddress } from './connection-settings';
+
+const grpcUnknown = 2;
+const grpcInvalidArgument = 3;
+const grpcPermissionDenied = 7;
+export const grpcUnavailable = 14;
+const grpcUnauthenticated = 16;
 
 /** Our own time limit ran out: the client ignores `deadline` on reads, and on batch appends too (event-store.md §2.3). */
 export class CallTimedOut extends Error {
@@ -22,22 +29,70 @@ export class ClientDiscarded extends Error {
   }
 }
 
+/** A gRPC call of our own ended with a status other than OK. */
+export class CallFailed extends Error {
+  /** Where a node that is not the leader says the leader is. */
+  readonly leader: NodeAddress | null;
+
+  constructor(
+    readonly code: number,
+    message: string,
+    options: ErrorOptions & { leader?: NodeAddress | null } = {},
+  ) {
+    super(message, options);
+    this.name = 'CallFailed';
+    this.leader = options.leader ?? null;
+  }
+
+  static fromTrailers(code: number, trailers: Readonly<Record<string, unknown>>): CallFailed {
+    const text = (name: string): string => {
+      const value = trailers[name];
+      return typeof value === 'string' ? value : '';
+    };
+    const reason = decodeURIComponent(text('grpc-message').replace(/%(?![0-9A-Fa-f]{2})/g, '%25'));
+    const leader = { address: text('leader-endpoint-host'), port: Number(text('leader-endpoint-port')) };
+    return new CallFailed(code, `the event store answers ${code}: ${reason}`, {
+      leader: text('exception') === 'not-leader' ? leader : null,
+    });
+  }
+}
+
 /** Answers that another try cannot change. All else is worth one, with the same ids at the same revision. */
 export function isFinalAnswer(error: unknown): boolean {
   return (
     error instanceof WrongExpectedVersionError ||
     error instanceof StreamDeletedError ||
     error instanceof StreamNotFoundError ||
-    error instanceof AccessDeniedError ||
-    error instanceof MaxAppendSizeExceededError
+    error instanceof MaxAppendSizeExceededError ||
+    isAccessDenied(error)
   );
+}
+
+/** By code as well as by class: what fails before the call proper comes without a class (event-store.md §4.2). */
+export function isAccessDenied(error: unknown): boolean {
+  const code = codeOf(error);
+  return error instanceof AccessDeniedError || code === grpcPermissionDenied || code === grpcUnauthenticated;
+}
+
+/**
+ * How servers refuse a position that is no record boundary of their log (event-store.md §4, Read). A node in an election
+ * answers UNKNOWN, too, and says that it is not ready.
+ */
+export function isInvalidPosition(error: unknown): boolean {
+  const code = codeOf(error);
+  if (code === grpcInvalidArgument) return true;
+  return code === grpcUnknown && !/not ready/i.test((error as Error).message);
 }
 
 /**
  * A client object can be poisoned for good by one failed discovery, and then fails without a `type`
- * (event-store.md §4.2): such a client is thrown away, and so is one that went silent.
+ * (event-store.md §4.2): only another object helps.
  */
-export function spoilsTheClient(error: unknown): boolean {
-  if (error instanceof ClientDiscarded) return false;
-  return error instanceof CallTimedOut || !(error instanceof Error && 'type' in error);
+export function isPoisoned(error: unknown): boolean {
+  if (error instanceof ClientDiscarded || error instanceof CallTimedOut) return false;
+  return !(error instanceof Error && 'type' in error);
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -1,5 +1,5 @@
 import { EventStoreDBClient } from '@eventstore/db-client';
-import { CallTimedOut, ClientDiscarded, spoilsTheClient } from './client-errors';
+import { CallTimedOut, ClientDiscarded, isPoisoned } from './client-errors';
 
 /** Reads in flight on one connection. A server allows 100 streams; the 101st waits without an error (event-store.md §4). */
 const concurrentReadsMax = 64;
@@ -38,7 +38,7 @@ export class ClientHolder {
     try {
       return await withTimeLimit(timeoutMs, Promise.race([run(client), discarded]));
     } catch (error) {
-      if (spoilsTheClient(error)) this.discard(client);
+      if (error instanceof CallTimedOut || isPoisoned(error)) this.discard(client);
       throw error;
     } finally {
       stopListening();

@@ -7,7 +7,6 @@ import {
   MaxAppendSizeExceededError,
   NO_STREAM,
   StreamNotFoundError,
-  UnknownError,
   WrongExpectedVersionError,
   type EventData,
   type ResolvedEvent,
@@ -15,7 +14,8 @@ import {
 import { parseStreamName } from '../../../domain/stream-name';
 import type { KeyRing } from '../keys/key-ring';
 import { backOff, backoffMs } from './backoff';
-import { isFinalAnswer } from './client-errors';
+import { isFinalAnswer, isInvalidPosition } from './client-errors';
+import { clientUrl, connectionSettings } from './connection-settings';
 import { ClientHolder } from './client-pool';
 import { createEventCodec, type EventCodec, type StoredEvent } from './event-codec';
 import {
@@ -38,8 +38,8 @@ import {
   type StreamRead,
 } from './event-store';
 import { asLogRecord, isServersOwn } from './log-record';
-import { rawSubscription } from './log-subscription';
 import { readRecords } from './read-records';
+import { NodeFinder, recordSubscription, typeFilter } from './record-subscription';
 
 export interface EventStoreOptions {
   /** `esdb://host:port?tls=…`, a hosts list for a cluster. */
@@ -60,14 +60,16 @@ export function createEventStore(options: EventStoreOptions): EventStore {
 
 class EsdbEventStore implements EventStore {
   private readonly holder: ClientHolder;
+  private readonly nodes: NodeFinder;
   private readonly codec: EventCodec;
   private readonly callTimeoutMs: number;
   private readonly appendDeadlineMs: number;
 
   constructor(private readonly options: EventStoreOptions) {
-    this.holder = new ClientHolder(options.url);
+    this.holder = new ClientHolder(clientUrl(options.url));
     this.codec = createEventCodec(options.keys);
     this.callTimeoutMs = options.callTimeoutMs ?? 3_000;
+    this.nodes = new NodeFinder(connectionSettings(options.url), this.callTimeoutMs);
     this.appendDeadlineMs = options.appendDeadlineMs ?? 8_000;
   }
 
@@ -142,10 +144,7 @@ class EsdbEventStore implements EventStore {
   }
 
   readRecords(options: RecordReadOptions): AsyncIterable<LogRecord> {
-    return readRecords(this.holder, options, {
-      callTimeoutMs: this.callTimeoutMs,
-      onReconnect: this.options.onReconnect,
-    });
+    return readRecords(this.nodes, options, this.options.onReconnect);
   }
 
   open(record: LogRecord): Promise<LogEvent> {
@@ -183,20 +182,23 @@ class EsdbEventStore implements EventStore {
   }
 
   private async *recordMessages(options: LogReadOptions): AsyncGenerator<LogRecordMessage> {
+    const filter = typeFilter(options.withContent);
     let after = options.after;
     for (let failures = 0; !options.signal.aborted; failures++) {
       try {
         if (after) await this.demandEventAt(after);
-        for await (const raw of rawSubscription(this.holder, after?.position ?? null, options)) {
+        const request = { after: after?.position ?? null, filter, signal: options.signal };
+        for await (const messages of recordSubscription(this.nodes, request)) {
           failures = 0;
-          if (raw.kind !== 'event') {
-            yield raw;
-            continue;
+          for (const message of messages) {
+            if (message.kind === 'other') continue;
+            if (message.kind === 'record') {
+              const { position, id: eventId } = message.record;
+              after = { position, eventId };
+              if (isServersOwn(message.record)) continue;
+            }
+            yield message;
           }
-          const record = asLogRecord(raw.resolved);
-          if (!record || isServersOwn(record)) continue;
-          yield { kind: 'record', record };
-          after = { position: record.position, eventId: record.id };
         }
       } catch (error) {
         if (error instanceof LogMismatch) throw error;
@@ -260,8 +262,7 @@ class EsdbEventStore implements EventStore {
         return null;
       }),
     ).catch((error: unknown) => {
-      // A real node throws so for a position that is no record boundary of its log.
-      if (error instanceof EventStoreUnavailable && error.cause instanceof UnknownError) return null;
+      if (error instanceof EventStoreUnavailable && isInvalidPosition(error.cause)) return null;
       throw error;
     });
     if (found === eventId) return;

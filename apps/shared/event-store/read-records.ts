@@ -1,53 +1,45 @@
-import {
-  BACKWARDS,
-  END,
-  START,
-  type AllStreamResolvedEvent,
-  type StreamingRead,
-} from '@eventstore/db-client';
 import { backOff } from './backoff';
-import { CallTimedOut, ClientDiscarded, spoilsTheClient } from './client-errors';
-import type { ClientHolder } from './client-pool';
 import { EventStoreUnavailable, type LogRecord, type RecordReadOptions } from './event-store';
-import { asLogRecord, isServersOwn } from './log-record';
+import { isServersOwn } from './log-record';
+import type { ReadMessage, TypeFilter } from './read-protocol';
+import { lastPosition, recordSubscription, typeFilter, type NodeFinder } from './record-subscription';
 
-export interface RecordReading {
-  /** A read that brings nothing for so long is given up and made again. */
-  readonly callTimeoutMs: number;
-  readonly onReconnect?: ((error: unknown) => void) | undefined;
-}
-
-/** Without a single record for so long, somebody has to look. */
+/** Without a single message for so long, somebody has to look. */
 const patienceMs = 60_000;
 
 /**
- * See `EventStore.readRecords`. A read that is cut off can look like one that has come to its end (docs/adr/0009). So the
- * end is settled first, by a read of its own, and this one has not ended before it has seen a record there or behind.
+ * See `EventStore.readRecords`. Read by a subscription, because that one tells how far it has looked while nothing matches
+ * its filter. The end is settled first; a read that has not seen a record there or behind has not ended.
  */
 export async function* readRecords(
-  holder: ClientHolder,
+  nodes: NodeFinder,
   { after, upTo, withContent, signal }: RecordReadOptions,
-  { callTimeoutMs, onReconnect }: RecordReading,
+  onReconnect: ((error: unknown) => void) | undefined,
 ): AsyncGenerator<LogRecord> {
+  const filter = typeFilter(withContent);
   let last = after;
   let bound = upTo;
-  let progressAt = Date.now();
+  let heardAt = Date.now();
   for (let failures = 0; !signal.aborted; failures++) {
     try {
-      const end = await lastPosition(holder, callTimeoutMs);
-      // Asked for anew each time: what a read found to be the end may have been scavenged since.
-      bound = bound === undefined || end === null || end < bound ? (end ?? undefined) : bound;
-      if (bound === undefined || (last !== null && last >= bound)) return;
-      for await (const record of readForwards(holder, last, callTimeoutMs, signal)) {
-        if (record.position > bound || signal.aborted) return;
+      // Asked for anew each time: what was the end may have been scavenged since.
+      const end = await endOfLog(nodes, filter);
+      if (end === null || (last !== null && last >= end)) return;
+      bound = bound === undefined || end < bound ? end : bound;
+      if (last !== null && last >= bound) return;
+      for await (const messages of recordSubscription(nodes, { after: last, filter, signal })) {
         failures = 0;
-        last = record.position;
-        if (isWanted(record, withContent)) yield record;
-        if (record.position === bound) return;
-        progressAt = Date.now();
+        for (const message of messages) {
+          if (message.kind === 'record' && message.record.position <= bound) {
+            last = message.record.position;
+            if (!isServersOwn(message.record)) yield message.record;
+          }
+          if (isBehind(message, bound)) return;
+        }
+        heardAt = Date.now();
       }
     } catch (error) {
-      if (Date.now() - progressAt > patienceMs)
+      if (Date.now() - heardAt > patienceMs)
         throw new EventStoreUnavailable('the log cannot be read', { cause: error });
       onReconnect?.(error);
     }
@@ -55,84 +47,21 @@ export async function* readRecords(
   }
 }
 
-function isWanted(record: LogRecord, withContent: boolean): boolean {
-  return !isServersOwn(record) && (withContent || record.type !== 'MessageContentStored');
-}
-
-/** Of the last record of all, the server's own included. */
-function lastPosition(holder: ClientHolder, callTimeoutMs: number): Promise<bigint | null> {
-  return holder.read(callTimeoutMs, async (client) => {
-    const read = client.readAll({
-      direction: BACKWARDS,
-      fromPosition: END,
-      maxCount: 1,
-      requiresLeader: true,
-    });
-    let position: bigint | null = null;
-    for await (const { event } of read) position = event?.position?.commit ?? null;
-    return position;
-  });
-}
-
-/** One read behind `after`; throws when it is cut off in a way that can be told from its end, or falls silent. */
-async function* readForwards(
-  holder: ClientHolder,
-  after: bigint | null,
-  silenceMs: number,
-  signal: AbortSignal,
-): AsyncGenerator<LogRecord> {
-  const client = holder.current();
-  const read = client.readAll({
-    fromPosition: after === null ? START : { commit: after, prepare: after },
-    requiresLeader: true,
-  });
-  const abort = (): void => void read.destroy();
-  const stopListening = holder.onDiscard(client, () => read.destroy(new ClientDiscarded()));
-  const silence = new SilenceWatch(silenceMs, () => read.destroy(new CallTimedOut(silenceMs)));
-  signal.addEventListener('abort', abort, { once: true });
+async function endOfLog(nodes: NodeFinder, filter: TypeFilter): Promise<bigint | null> {
+  const connection = await nodes.connect();
   try {
-    for await (const resolved of read) {
-      silence.pause();
-      const record = asLogRecord(resolved);
-      if (record && record.position !== after) yield record;
-      silence.resume();
-    }
+    return await lastPosition(connection, filter, nodes.callTimeoutMs);
   } catch (error) {
-    if (signal.aborted) return;
-    if (spoilsTheClient(error)) holder.discard(client);
+    nodes.failed(error);
     throw error;
   } finally {
-    silence.stop();
-    stopListening();
-    signal.removeEventListener('abort', abort);
-    cancel(read);
+    connection.close();
   }
 }
 
-function cancel(read: StreamingRead<AllStreamResolvedEvent>): void {
-  read.cancel().catch(() => undefined);
-}
-
-/** Tells when the server, and not the consumer, has kept us waiting. */
-class SilenceWatch {
-  private waitingSince: number | null = Date.now();
-  private readonly timer: NodeJS.Timeout;
-
-  constructor(silenceMs: number, onSilence: () => void) {
-    this.timer = setInterval(() => {
-      if (this.waitingSince !== null && Date.now() - this.waitingSince >= silenceMs) onSilence();
-    }, silenceMs / 4);
-  }
-
-  pause(): void {
-    this.waitingSince = null;
-  }
-
-  resume(): void {
-    this.waitingSince = Date.now();
-  }
-
-  stop(): void {
-    clearInterval(this.timer);
-  }
+/** Whether everything up to the bound has come with this message. */
+function isBehind(message: ReadMessage, bound: bigint): boolean {
+  if (message.kind === 'record') return message.record.position >= bound;
+  if (message.kind === 'checkpoint') return message.position >= bound;
+  return message.kind === 'caught-up';
 }

@@ -45,6 +45,15 @@ export class ProtobufReader {
     return this.readVarint();
   }
 
+  /** Unsigned 64-bit, exact. */
+  uint64(): bigint {
+    const at = this.at;
+    const value = this.varint();
+    if (value <= Number.MAX_SAFE_INTEGER) return BigInt(value);
+    this.at = at;
+    return BigInt.asUintN(64, this.int64());
+  }
+
   /** Signed 64-bit, exact. */
   int64(): bigint {
     if (this.wireType !== 0) throw new WireError(`field ${this.field} is not a varint`);

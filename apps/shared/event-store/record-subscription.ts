@@ -1,0 +1,110 @@
+import { CallFailed } from './client-errors';
+import { findNode } from './cluster';
+import type { ConnectionSettings, NodeAddress } from './connection-settings';
+import { DeliveryWatch } from './delivery-watch';
+import { NodeConnection } from './node-connection';
+import {
+  decodeReadMessage,
+  lastRecordRequest,
+  readPath,
+  subscriptionRequest,
+  type ReadMessage,
+  type TypeFilter,
+} from './read-protocol';
+
+/** Negative, so that a type this build does not know still arrives, to be parked. */
+const withoutContent: TypeFilter = '^(?!\\$|MessageContentStored$)';
+
+/** What the server need not send. All that has content is sent whole: that costs it no look at each type. */
+export function typeFilter(withContent: boolean): TypeFilter {
+  return withContent ? null : withoutContent;
+}
+
+/** Finds the node to read from, and learns from its failures. */
+export class NodeFinder {
+  private leader: NodeAddress | null = null;
+
+  constructor(
+    readonly settings: ConnectionSettings,
+    readonly callTimeoutMs: number,
+  ) {}
+
+  async connect(): Promise<NodeConnection> {
+    return new NodeConnection(this.settings, this.leader ?? (await findNode(this.settings)));
+  }
+
+  /** To be told why a connection was of no use. */
+  failed(error: unknown): void {
+    this.leader = error instanceof CallFailed ? error.leader : null;
+  }
+}
+
+export interface SubscriptionRequest {
+  /** Exclusive; `null` is the start. */
+  readonly after: bigint | null;
+  readonly filter: TypeFilter;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * One subscription to `$all`, on a connection of its own: it takes no stream from other calls, slows none down, and takes
+ * none along when it fails. Ends by throwing, or quietly when aborted. Does not go on by itself. A server that falls
+ * silent though it has records is noticed within ten seconds (reliability.md F12).
+ */
+export async function* recordSubscription(
+  nodes: NodeFinder,
+  { after, filter, signal }: SubscriptionRequest,
+): AsyncGenerator<ReadMessage[]> {
+  const connection = await nodes.connect();
+  const { callTimeoutMs: silenceMs } = nodes;
+  const watch = new DeliveryWatch(after, {
+    lastPosition: () => lastPosition(connection, filter, silenceMs),
+    onSilence: (error) => connection.close(error),
+  });
+  const abort = (): void => connection.close();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    if (signal.aborted) return;
+    const request = subscriptionRequest(after, filter);
+    const call = connection.call({
+      ...{ path: readPath, request, silenceMs, isOpenEnded: true },
+      requiresLeader: wantsLeader(connection),
+    });
+    for await (const bodies of call) {
+      const messages = bodies.map(decodeReadMessage);
+      watch.delivered(messages);
+      yield messages;
+      watch.wait();
+    }
+    throw new CallFailed(0, 'the event store ended the subscription');
+  } catch (error) {
+    if (signal.aborted) return;
+    nodes.failed(error);
+    throw error;
+  } finally {
+    watch.stop();
+    signal.removeEventListener('abort', abort);
+    connection.close();
+  }
+}
+
+/** Of the last record that the filter lets through; `null` when there is none. */
+export async function lastPosition(
+  connection: NodeConnection,
+  filter: TypeFilter,
+  silenceMs: number,
+): Promise<bigint | null> {
+  let last: bigint | null = null;
+  const request = lastRecordRequest(filter);
+  const requiresLeader = wantsLeader(connection);
+  for await (const bodies of connection.call({ path: readPath, request, silenceMs, requiresLeader })) {
+    for (const message of bodies.map(decodeReadMessage))
+      if (message.kind === 'record') last = message.record.position;
+  }
+  return last;
+}
+
+/** A follower drops subscribers that are no slower than others (event-store.md §4.2). */
+function wantsLeader({ settings }: NodeConnection): boolean {
+  return settings.nodePreference === 'leader';
+}
