@@ -17,24 +17,25 @@ export interface ClosedLoopResult {
 /**
  * Keeps `inFlight` operations under way: the next begins when one ends. Measures throughput. Its latencies would flatter,
  * because a stalled system is asked for less; use {@link openLoop} for those.
- * `operation` resolves to how many events it was. Rejects with the first failure, once all operations have ended.
+ * `operation` resolves to how many events it was. Warm-up and measurement each last until `inFlight` operations have ended,
+ * however slow the machine. Rejects with the first failure, once all operations have ended.
  */
 export async function closedLoop(
   inFlight: number,
   { warmUpMs, durationMs }: Window,
   operation: (worker: number) => Promise<number>,
 ): Promise<ClosedLoopResult> {
-  const measuredFrom = performance.now() + warmUpMs;
-  const measuredTo = measuredFrom + durationMs;
-  let measured = 0;
+  const warmUp = new Phase(performance.now(), warmUpMs, inFlight);
+  let measurement: Phase | undefined;
   let total = 0;
   let failed = false;
   const work = async (worker: number): Promise<void> => {
-    while (!failed && performance.now() < measuredTo) {
+    while (!failed && measurement?.endedAt === undefined) {
       const count = await operation(worker);
-      const endedAt = performance.now();
+      const now = performance.now();
       total += count;
-      if (endedAt >= measuredFrom && endedAt < measuredTo) measured += count;
+      if (measurement !== undefined) measurement.add(count, now);
+      else if (warmUp.add(count, now)) measurement = new Phase(now, durationMs, inFlight);
     }
   };
   const workers = Array.from({ length: inFlight }, (_, worker) =>
@@ -45,7 +46,34 @@ export async function closedLoop(
   );
   const failure = (await Promise.allSettled(workers)).find(({ status }) => status === 'rejected');
   if (failure?.status === 'rejected') throw failure.reason;
-  return { perSecond: (measured * 1_000) / durationMs, total };
+  return { perSecond: measurement?.perSecond() ?? 0, total };
+}
+
+/** From one end of an operation to another, so that nothing half done is counted at either edge. */
+class Phase {
+  endedAt: number | undefined;
+  private events = 0;
+  private operations = 0;
+
+  constructor(
+    private readonly startedAt: number,
+    private readonly durationMs: number,
+    private readonly operationsMin: number,
+  ) {}
+
+  /** True when the phase ends with this one. */
+  add(eventCount: number, now: number): boolean {
+    if (this.endedAt !== undefined) return false;
+    this.events += eventCount;
+    this.operations += 1;
+    if (now < this.startedAt + this.durationMs || this.operations < this.operationsMin) return false;
+    this.endedAt = now;
+    return true;
+  }
+
+  perSecond(): number {
+    return this.endedAt === undefined ? 0 : (this.events * 1_000) / (this.endedAt - this.startedAt);
+  }
 }
 
 export interface OpenLoopResult {

@@ -25,6 +25,8 @@ export interface PlannedAppend {
 
 export interface WorkloadOptions {
   readonly seed: number;
+  /** Part of all stream names. A log that cannot be emptied holds the streams of earlier runs of the same seed. */
+  readonly namespace?: string;
   readonly eventsPerAppend: number;
   /** The first of them creates the stream. */
   readonly appendsPerStream: number;
@@ -68,8 +70,8 @@ export class SeededBytes {
 }
 
 /** The name has a UUID in it, as names have in production: its entry goes anywhere in an index, not to its end. */
-export function streamNameOf(bytes: SeededBytes): string {
-  return `conversation-${bytes.uuid()}`;
+export function streamNameOf(bytes: SeededBytes, namespace = ''): string {
+  return `conversation-${namespace}${bytes.uuid()}`;
 }
 
 /** Names of the streams a fill has stored, in its order. */
@@ -155,6 +157,6 @@ export class Workload {
         revision: (this.options.stored?.eventsPerStream ?? 0) - 1,
         appends: 0,
       };
-    return { streamName: streamNameOf(this.bytes), revision: -1, appends: 0 };
+    return { streamName: streamNameOf(this.bytes, this.options.namespace), revision: -1, appends: 0 };
   }
 }

@@ -5,21 +5,22 @@ import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import type { RowContext } from '../harness/row';
 
-const folder = resolve('bench');
+/** Not bench/ itself: what lies in its node_modules would hide the project's own versions from bench/*.ts. */
+const folder = resolve('bench/peers');
 
 /**
- * Makes the pinned packages of bench/package.json loadable, from the registry if they are not there yet. Rows without peers
+ * Makes the pinned packages of bench/peers/package.json loadable, from the registry if they are not there yet. Rows without peers
  * never call this, so they need no network.
  */
 export async function installPeers(context: RowContext): Promise<void> {
   if (await installed()) return;
-  context.notice('The peers this row is measured against are not installed: npm ci --prefix bench …');
+  context.notice('The peers this row is measured against are not installed: npm ci --prefix bench/peers …');
   const npm = spawn('npm', ['ci', '--prefix', folder, '--no-audit', '--no-fund'], {
     stdio: ['ignore', 'ignore', 'inherit'],
     signal: context.signal,
   });
   const [code] = (await once(npm, 'close')) as [number | null];
-  if (code !== 0) throw new Error(`npm ci --prefix bench ended with ${code}: this row needs its peers`);
+  if (code !== 0) throw new Error(`npm ci --prefix bench/peers ended with ${code}: this row needs its peers`);
 }
 
 /** npm leaves a copy of the lock file beside what it has installed; where they differ, so do the versions. */

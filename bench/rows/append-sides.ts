@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { startHelper, type Helper } from '../harness/helper-process';
 import type { ObservedProcess, RowContext, Side } from '../harness/row';
 import { appendLoadFile, type AppendLoad, type StoreToLoad } from '../load/append-load';
@@ -12,6 +13,7 @@ export interface AppendShape {
   /** Events as bytes the store cannot look into. */
   readonly binary?: boolean;
   readonly stored?: StoredStreams;
+  readonly namespace?: string;
 }
 
 /** A quarter of the appends creates a stream, the others extend one at an exact revision. */
@@ -49,12 +51,18 @@ function appendSide(
       await generator().call('open', server.store);
     },
     run: async ({ seed, warmUpMs, durationMs }) => {
-      const { inFlight, eventsPerAppend, stored } = shape;
+      const { inFlight, eventsPerAppend, stored, namespace } = shape;
       const { perSecond, total } = await generator().call('run', {
         inFlight,
         warmUpMs,
         durationMs,
-        workload: { seed, eventsPerAppend, appendsPerStream, ...(stored === undefined ? {} : { stored }) },
+        workload: {
+          seed,
+          eventsPerAppend,
+          appendsPerStream,
+          ...(stored === undefined ? {} : { stored }),
+          ...(namespace === undefined ? {} : { namespace }),
+        },
       });
       return { value: perSecond, eventCount: total };
     },
@@ -102,7 +110,8 @@ export function nodeSide(
 
 /** Any server by URL, as it stands: its log cannot be emptied, so each round writes streams of its own. */
 export function serverSide(context: RowContext, url: string, shape: AppendShape): Side {
-  return appendSide('server', context, shape, async () => ({
+  const namespace = randomBytes(4).toString('hex');
+  return appendSide('server', context, { ...shape, namespace }, async () => ({
     store: { kind: 'event-store', url, binary: shape.binary === true, isOurs: false },
     processes: [],
     stop: async () => undefined,
