@@ -11,6 +11,7 @@ import {
   type LogRecord,
   type LogRecordMessage,
   type StreamRead,
+  type StreamReadOptions,
 } from '../../apps/shared/event-store/event-store';
 
 type Call = { readonly kind: 'read' | 'append'; readonly streamName: string };
@@ -28,10 +29,12 @@ export class MemoryEventStore implements EventStore {
 
   async readStream(
     streamName: string,
-    { fromRevision = 0, maxCount = Number.MAX_SAFE_INTEGER } = {},
+    { fromRevision = 0, maxCount = Number.MAX_SAFE_INTEGER, last }: StreamReadOptions = {},
   ): Promise<StreamRead> {
     await this.before({ kind: 'read', streamName });
-    const events = (this.streams.get(streamName) ?? []).slice(fromRevision, fromRevision + maxCount);
+    const stream = this.streams.get(streamName) ?? [];
+    const from = last === undefined ? fromRevision : Math.max(0, stream.length - last);
+    const events = stream.slice(from, from + (last ?? maxCount));
     await this.after({ kind: 'read', streamName });
     return { events, revision: events.at(-1)?.revision ?? 'no-stream' };
   }

@@ -76,6 +76,6 @@ async function unchanged<E extends MailfoldEvent>(
   store: EventStore,
   stream: string,
 ): Promise<CommandOutcome<E>> {
-  const { events, revision } = await store.readStream(stream);
+  const { events, revision } = await store.readStream(stream, { last: 1 });
   return { events: [], revision, position: events.at(-1)?.position ?? null, repeated: true };
 }

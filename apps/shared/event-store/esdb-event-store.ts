@@ -9,19 +9,18 @@ import {
   StreamNotFoundError,
   WrongExpectedVersionError,
   type EventData,
-  type ResolvedEvent,
+  type EventStoreDBClient,
 } from '@eventstore/db-client';
 import { parseStreamName } from '../../../domain/stream-name';
 import type { KeyRing } from '../keys/key-ring';
 import { backOff, backoffMs } from './backoff';
-import { isFinalAnswer, isInvalidPosition } from './client-errors';
+import { isAccessDenied, isFinalAnswer } from './client-errors';
 import { clientUrl, connectionSettings } from './connection-settings';
-import { ClientHolder } from './client-pool';
+import { ClientHolder } from './client-holder';
 import { createEventCodec, type EventCodec, type StoredEvent } from './event-codec';
 import {
   AppendTooLarge,
   EventStoreUnavailable,
-  LogMismatch,
   OutcomeUnknown,
   RevisionConflict,
   UndecodableStream,
@@ -36,10 +35,12 @@ import {
   type LogRecordMessage,
   type RecordReadOptions,
   type StreamRead,
+  type StreamReadOptions,
 } from './event-store';
-import { asLogRecord, isServersOwn } from './log-record';
+import { followRecords } from './follow-records';
+import { asLogRecord } from './log-record';
 import { readRecords } from './read-records';
-import { NodeFinder, recordSubscription, typeFilter } from './record-subscription';
+import { NodeFinder } from './record-subscription';
 
 export interface EventStoreOptions {
   /** `esdb://host:port?tls=…`, a hosts list for a cluster. */
@@ -52,6 +53,10 @@ export interface EventStoreOptions {
   /** Told about every reconnect, with the reason. */
   readonly onReconnect?: (error: unknown) => void;
 }
+
+const readAttemptsMax = 5;
+/** The head is nearly always among the last few records, which may be chunks of half a megabyte. */
+const headPage = { first: 4, further: 64 };
 
 /** The EventStore over `@eventstore/db-client`, with guards against the client's own bugs (event-store.md §2.3, §4.2). */
 export function createEventStore(options: EventStoreOptions): EventStore {
@@ -75,27 +80,22 @@ class EsdbEventStore implements EventStore {
 
   async readStream(
     streamName: string,
-    { fromRevision = 0, maxCount = Number.MAX_SAFE_INTEGER } = {},
+    { fromRevision = 0, maxCount = Number.MAX_SAFE_INTEGER, last }: StreamReadOptions = {},
   ): Promise<StreamRead> {
-    const resolved = await this.retrying(() =>
-      this.holder.read(this.callTimeoutMs, async (client) => {
-        const events: ResolvedEvent[] = [];
-        const options = {
-          direction: FORWARDS,
-          fromRevision: BigInt(fromRevision),
-          maxCount,
-          requiresLeader: true,
-        } as const;
-        for await (const event of client.readStream(streamName, options)) events.push(event);
-        return events;
-      }),
+    const range =
+      last === undefined
+        ? ({ direction: FORWARDS, fromRevision: BigInt(fromRevision), maxCount } as const)
+        : ({ direction: BACKWARDS, fromRevision: END, maxCount: last } as const);
+    const records = await this.read((client) =>
+      client.readStream(streamName, { ...range, requiresLeader: true }),
     ).catch((error: unknown) => {
       if (error instanceof StreamNotFoundError) return [];
       throw error;
     });
+    if (last !== undefined) records.reverse();
     const events: StreamRead['events'] = [];
-    for (const stored of resolved.flatMap(asLogRecords)) {
-      const event = await this.codec.decode(stored);
+    for (const record of records) {
+      const event = await this.codec.decode(record);
       if ('undecodable' in event) throw new UndecodableStream(streamName, event.revision, event.reason);
       events.push(event);
     }
@@ -117,6 +117,7 @@ class EsdbEventStore implements EventStore {
         if (error instanceof WrongExpectedVersionError) throw conflictOf(streamName, expected, error);
         if (error instanceof MaxAppendSizeExceededError)
           throw new AppendTooLarge(streamName, error.maxAppendSize);
+        if (isAccessDenied(error)) throw accessDenied(error);
         if (isFinalAnswer(error)) throw error;
         // The outcome is unknown, not a failure. The same ids at the same exact revision are written at most once.
         if (Date.now() + backoffMs(attempt) > deadline)
@@ -128,7 +129,7 @@ class EsdbEventStore implements EventStore {
   }
 
   async *subscribe(options: LogReadOptions): AsyncGenerator<LogMessage> {
-    for await (const message of this.recordMessages(options)) {
+    for await (const message of followRecords(this.nodes, options, this.options.onReconnect)) {
       if (message.kind !== 'record') {
         yield message;
       } else if (parseStreamName(message.record.streamName)) {
@@ -140,7 +141,7 @@ class EsdbEventStore implements EventStore {
   }
 
   subscribeRecords(options: Omit<LogReadOptions, 'withContent'>): AsyncIterable<LogRecordMessage> {
-    return this.recordMessages({ ...options, withContent: true });
+    return followRecords(this.nodes, { ...options, withContent: true }, this.options.onReconnect);
   }
 
   readRecords(options: RecordReadOptions): AsyncIterable<LogRecord> {
@@ -152,62 +153,22 @@ class EsdbEventStore implements EventStore {
   }
 
   async head(): Promise<bigint | null> {
-    const pageSize = 64;
     let before: bigint | null = null;
-    for (;;) {
+    for (let maxCount = headPage.first; ; maxCount = headPage.further) {
       const fromPosition = before === null ? END : { commit: before, prepare: before };
-      const page: LogRecord[] = await this.retrying(() =>
-        this.holder.read(this.callTimeoutMs, async (client) => {
-          const events: LogRecord[] = [];
-          const read = client.readAll({
-            direction: BACKWARDS,
-            fromPosition,
-            maxCount: pageSize,
-            requiresLeader: true,
-          });
-          for await (const resolved of read) events.push(...asLogRecords(resolved));
-          return events;
-        }),
+      const page: LogRecord[] = await this.read((client) =>
+        client.readAll({ direction: BACKWARDS, fromPosition, maxCount, requiresLeader: true }),
       );
-      const ours = page.find((event) => parseStreamName(event.streamName));
+      const ours = page.find((record) => parseStreamName(record.streamName));
       if (ours) return ours.position;
       const last = page.at(-1);
-      if (!last || page.length < pageSize) return null;
+      if (!last || page.length < maxCount) return null;
       before = last.position;
     }
   }
 
   close(): Promise<void> {
     return this.holder.close();
-  }
-
-  private async *recordMessages(options: LogReadOptions): AsyncGenerator<LogRecordMessage> {
-    const filter = typeFilter(options.withContent);
-    let after = options.after;
-    for (let failures = 0; !options.signal.aborted; failures++) {
-      try {
-        if (after) await this.demandEventAt(after);
-        const request = { after: after?.position ?? null, filter, signal: options.signal };
-        for await (const messages of recordSubscription(this.nodes, request)) {
-          failures = 0;
-          for (const message of messages) {
-            if (message.kind === 'other') continue;
-            if (message.kind === 'record') {
-              const { position, id: eventId } = message.record;
-              after = { position, eventId };
-              if (isServersOwn(message.record)) continue;
-            }
-            yield message;
-          }
-        }
-      } catch (error) {
-        if (error instanceof LogMismatch) throw error;
-        if (options.signal.aborted) return;
-        // Being dropped is normal life: a slow consumer, an election, a restart. Resume from where we are.
-        this.options.onReconnect?.(error);
-        await backOff(failures, options.signal);
-      }
-    }
   }
 
   /** Waits for a key store that is away, as for a server that is; `null` when aborted meanwhile. */
@@ -248,47 +209,36 @@ class EsdbEventStore implements EventStore {
     return position;
   }
 
-  /** A checkpoint holds in one log only; another log, or a restored one, has another event there, or none. */
-  private async demandEventAt({ position, eventId }: { position: bigint; eventId: string }): Promise<void> {
-    const found = await this.retrying(() =>
-      this.holder.read(this.callTimeoutMs, async (client) => {
-        const read = client.readAll({
-          direction: FORWARDS,
-          fromPosition: { commit: position, prepare: position },
-          maxCount: 1,
-          requiresLeader: true,
-        });
-        for await (const resolved of read) return resolved.event?.id ?? null;
-        return null;
-      }),
-    ).catch((error: unknown) => {
-      if (error instanceof EventStoreUnavailable && isInvalidPosition(error.cause)) return null;
-      throw error;
-    });
-    if (found === eventId) return;
-    throw new LogMismatch(
-      `the log has ${found ? `event ${found}` : 'no event'} at position ${position}, the checkpoint names ${eventId}: this is another log, or a restored one`,
-    );
-  }
-
-  /** Reads change nothing, so any of their failures is worth a few more tries. */
-  private async retrying<T>(run: () => Promise<T>): Promise<T> {
-    for (let attempt = 0; ; attempt++) {
+  /** Reads change nothing, so any of their failures is worth a few more tries. The limit is on silence, not on length. */
+  private async read(
+    start: (client: EventStoreDBClient) => AsyncIterable<Parameters<typeof asLogRecord>[0]>,
+  ): Promise<LogRecord[]> {
+    for (let attempt = 1; ; attempt++) {
       try {
-        return await run();
+        return await this.holder.read(this.callTimeoutMs, async (client, heard) => {
+          const records: LogRecord[] = [];
+          for await (const resolved of start(client)) {
+            heard();
+            const record = asLogRecord(resolved);
+            if (record) records.push(record);
+          }
+          return records;
+        });
       } catch (error) {
+        if (isAccessDenied(error)) throw accessDenied(error);
         if (isFinalAnswer(error)) throw error;
-        if (attempt === 4)
+        if (attempt === readAttemptsMax)
           throw new EventStoreUnavailable('the event store cannot be read', { cause: error });
-        await backOff(attempt);
+        await backOff(attempt - 1);
       }
     }
   }
 }
 
-function asLogRecords(resolved: ResolvedEvent): LogRecord[] {
-  const record = asLogRecord(resolved);
-  return record ? [record] : [];
+function accessDenied(cause: unknown): EventStoreUnavailable {
+  return new EventStoreUnavailable('the event store refuses access: see the credentials in its URL', {
+    cause,
+  });
 }
 
 function asEventData({ id, type, data, metadata }: StoredEvent): EventData {

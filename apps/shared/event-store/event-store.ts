@@ -23,6 +23,11 @@ export interface StreamRead {
   readonly revision: ExpectedRevision;
 }
 
+/** Either a range from `fromRevision` (default 0) on, or the `last` events. */
+export type StreamReadOptions =
+  | { readonly fromRevision?: number; readonly maxCount?: number; readonly last?: never }
+  | { readonly last: number; readonly fromRevision?: never; readonly maxCount?: never };
+
 /** An event whose type, version or bytes this build cannot read. Readers park it with the reason; nothing skips it. */
 export interface UndecodableEvent {
   readonly undecodable: true;
@@ -86,8 +91,8 @@ export interface RecordReadOptions {
  * nobody can say yet whether an append happened (retry with the same ids), {@link EventStoreUnavailable} otherwise.
  */
 export interface EventStore {
-  /** Events of one stream in order, from `fromRevision` (default 0). A missing stream reads as empty. */
-  readStream(streamName: string, options?: { fromRevision?: number; maxCount?: number }): Promise<StreamRead>;
+  /** Events of one stream, in order. A missing stream reads as empty. */
+  readStream(streamName: string, options?: StreamReadOptions): Promise<StreamRead>;
   /** Atomic; resolves only when the events are durable. A repeat of the same ids at the same revision succeeds again. */
   append(
     streamName: string,

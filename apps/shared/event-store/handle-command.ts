@@ -3,7 +3,13 @@ import type { MailfoldEvent } from '../../../domain/catalogue.events';
 import type { Command, Decider } from '../../../domain/decider';
 import type { EventMetadata, Recorded } from '../../../domain/event';
 import { eventId } from '../ids/uuid-v5';
-import { RevisionConflict, type EventStore, type EventToAppend, type ExpectedRevision } from './event-store';
+import {
+  OutcomeUnknown,
+  RevisionConflict,
+  type EventStore,
+  type EventToAppend,
+  type ExpectedRevision,
+} from './event-store';
 
 /** How often a command is decided again because another writer was faster. */
 const attemptsMax = 8;
@@ -53,16 +59,8 @@ export async function handleCommand<State, C extends Command, E extends Mailfold
   const { store, decider, streamName, command } = request;
   for (let attempt = 1; ; attempt++) {
     const { events: history, revision } = await store.readStream(streamName);
-    const earlier = effectOf(command.metadata.commandId, history, request.requestHash);
-    const last = history.at(-1);
-    if (earlier.length > 0) {
-      return {
-        events: earlier as unknown as E[],
-        revision: earlier.at(-1)?.revision ?? revision,
-        position: earlier.at(-1)?.position ?? null,
-        repeated: true,
-      };
-    }
+    const earlier = earlierOutcome(request, history);
+    if (earlier) return earlier;
     if (request.expectedRevision !== undefined && request.expectedRevision !== revision) {
       throw new RevisionConflict(streamName, request.expectedRevision, revision);
     }
@@ -72,11 +70,13 @@ export async function handleCommand<State, C extends Command, E extends Mailfold
     );
     const decided = decider.decide(command, state);
     if (decided.length === 0)
-      return { events: [], revision, position: last?.position ?? null, repeated: false };
+      return { events: [], revision, position: history.at(-1)?.position ?? null, repeated: false };
     try {
       const appended = await store.append(streamName, revision, toAppend(decided, request));
       return { events: decided, revision: appended.revision, position: appended.position, repeated: false };
     } catch (error) {
+      // Whether it was written is what the stream itself says; the same ids have been tried to the end by now.
+      if (error instanceof OutcomeUnknown) return await outcomeAfter(error, request);
       if (
         !(error instanceof RevisionConflict) ||
         request.expectedRevision !== undefined ||
@@ -86,6 +86,29 @@ export async function handleCommand<State, C extends Command, E extends Mailfold
       await delay(Math.random() * 5 * attempt);
     }
   }
+}
+
+/** What this command has done to the stream, if it is there. @throws the unknown outcome itself when it is not. */
+async function outcomeAfter<State, C extends Command, E extends MailfoldEvent>(
+  unknown: OutcomeUnknown,
+  request: CommandRequest<State, C, E>,
+): Promise<CommandOutcome<E>> {
+  const read = await request.store.readStream(request.streamName).catch(() => null);
+  const outcome = read && earlierOutcome(request, read.events);
+  if (!outcome) throw unknown;
+  return { ...outcome, repeated: false };
+}
+
+/** The answer of this command's first try, from the events it left in the stream. */
+function earlierOutcome<State, C extends Command, E extends MailfoldEvent>(
+  { command, requestHash }: CommandRequest<State, C, E>,
+  history: readonly Recorded<MailfoldEvent>[],
+): CommandOutcome<E> | null {
+  const earlier = effectOf(command.metadata.commandId, history, requestHash);
+  const last = earlier.at(-1);
+  if (!last) return null;
+  const events = earlier as unknown as E[];
+  return { events, revision: last.revision, position: last.position, repeated: true };
 }
 
 function effectOf(

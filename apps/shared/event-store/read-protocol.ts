@@ -24,6 +24,12 @@ export function lastRecordRequest(filter: TypeFilter): Buffer {
   return readRequest(fromEnd, varintField(3, backwards), varintField(5, 1), filterField(filter));
 }
 
+/** The record of `$all` at a position, or the next one behind it. */
+export function recordAtRequest(position: bigint): Buffer {
+  const from = delimitedField(2, delimitedField(1, positionMessage(position)));
+  return readRequest(from, varintField(5, 1), filterField(null));
+}
+
 /** `ReadReq { 1 options { 2 all, 3 direction, 5 count | 6 subscription, 7 filter | 8 no_filter, 9 uuid_option { 2 string } } }`. */
 function readRequest(...options: Buffer[]): Buffer {
   return delimitedField(1, message(...options, delimitedField(9, delimitedField(2, emptyMessage))));

@@ -27,7 +27,8 @@ export async function* readRecords(
       if (end === null || (last !== null && last >= end)) return;
       bound = bound === undefined || end < bound ? end : bound;
       if (last !== null && last >= bound) return;
-      for await (const messages of recordSubscription(nodes, { after: last, filter, signal })) {
+      const from = last === null ? null : { position: last };
+      for await (const messages of recordSubscription(nodes, { after: from, filter, signal })) {
         failures = 0;
         for (const message of messages) {
           if (message.kind === 'record' && message.record.position <= bound) {

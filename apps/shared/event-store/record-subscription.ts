@@ -2,15 +2,18 @@ import { CallFailed } from './client-errors';
 import { findNode } from './cluster';
 import type { ConnectionSettings, NodeAddress } from './connection-settings';
 import { DeliveryWatch } from './delivery-watch';
+import { LogMismatch } from './event-store';
 import { NodeConnection } from './node-connection';
 import {
   decodeReadMessage,
   lastRecordRequest,
+  recordAtRequest,
   readPath,
   subscriptionRequest,
   type ReadMessage,
   type TypeFilter,
 } from './read-protocol';
+import type { StoredRecord } from './stored-record';
 
 /** Negative, so that a type this build does not know still arrives, to be parked. */
 const withoutContent: TypeFilter = '^(?!\\$|MessageContentStored$)';
@@ -40,8 +43,8 @@ export class NodeFinder {
 }
 
 export interface SubscriptionRequest {
-  /** Exclusive; `null` is the start. */
-  readonly after: bigint | null;
+  /** Exclusive; `null` is the start. Where the event is named, the log must have that very one there. */
+  readonly after: { readonly position: bigint; readonly eventId?: string } | null;
   readonly filter: TypeFilter;
   readonly signal: AbortSignal;
 }
@@ -57,7 +60,7 @@ export async function* recordSubscription(
 ): AsyncGenerator<ReadMessage[]> {
   const connection = await nodes.connect();
   const { callTimeoutMs: silenceMs } = nodes;
-  const watch = new DeliveryWatch(after, {
+  const watch = new DeliveryWatch(after?.position ?? null, {
     lastPosition: () => lastPosition(connection, filter, silenceMs),
     onSilence: (error) => connection.close(error),
   });
@@ -65,7 +68,9 @@ export async function* recordSubscription(
   signal.addEventListener('abort', abort, { once: true });
   try {
     if (signal.aborted) return;
-    const request = subscriptionRequest(after, filter);
+    if (after?.eventId !== undefined)
+      await demandRecord(connection, after.position, after.eventId, silenceMs);
+    const request = subscriptionRequest(after?.position ?? null, filter);
     const call = connection.call({
       ...{ path: readPath, request, silenceMs, isOpenEnded: true },
       requiresLeader: wantsLeader(connection),
@@ -94,14 +99,35 @@ export async function lastPosition(
   filter: TypeFilter,
   silenceMs: number,
 ): Promise<bigint | null> {
-  let last: bigint | null = null;
-  const request = lastRecordRequest(filter);
+  return (await readOne(connection, lastRecordRequest(filter), silenceMs))?.position ?? null;
+}
+
+/** A checkpoint holds in one log only; another log, or a restored one, has another event there, or none. */
+async function demandRecord(
+  connection: NodeConnection,
+  position: bigint,
+  eventId: string,
+  silenceMs: number,
+): Promise<void> {
+  const found = await readOne(connection, recordAtRequest(position), silenceMs);
+  if (found?.position === position && found.id === eventId) return;
+  throw new LogMismatch(
+    `the log has ${found ? `event ${found.id}` : 'no event'} at position ${position}, the checkpoint names ${eventId}: this is another log, or a restored one`,
+  );
+}
+
+async function readOne(
+  connection: NodeConnection,
+  request: Buffer,
+  silenceMs: number,
+): Promise<StoredRecord | null> {
+  let record: StoredRecord | null = null;
   const requiresLeader = wantsLeader(connection);
   for await (const bodies of connection.call({ path: readPath, request, silenceMs, requiresLeader })) {
     for (const message of bodies.map(decodeReadMessage))
-      if (message.kind === 'record') last = message.record.position;
+      if (message.kind === 'record') record = message.record;
   }
-  return last;
+  return record;
 }
 
 /** A follower drops subscribers that are no slower than others (event-store.md §4.2). */

@@ -1,0 +1,48 @@
+import { backOff } from './backoff';
+import { isInvalidPosition } from './client-errors';
+import { LogMismatch, type LogReadOptions, type LogRecordMessage } from './event-store';
+import { isServersOwn } from './log-record';
+import { recordSubscription, typeFilter, type NodeFinder } from './record-subscription';
+
+/** A server in trouble can refuse a good position, too; a bad one it refuses for ever. */
+const refusalsMax = 5;
+
+/**
+ * See `EventStore.subscribeRecords`: one subscription after the other, each from where the last one was dropped. Being
+ * dropped is normal life, by a restart, by an election, or as a consumer too slow (event-store.md §4, §4.2).
+ */
+export async function* followRecords(
+  nodes: NodeFinder,
+  { withContent, signal, ...options }: LogReadOptions,
+  onReconnect: ((error: unknown) => void) | undefined,
+): AsyncGenerator<LogRecordMessage> {
+  const filter = typeFilter(withContent);
+  let { after } = options;
+  let refusals = 0;
+  for (let failures = 0; !signal.aborted; failures++) {
+    try {
+      for await (const messages of recordSubscription(nodes, { after, filter, signal })) {
+        failures = 0;
+        refusals = 0;
+        for (const message of messages) {
+          if (message.kind === 'other') continue;
+          if (message.kind === 'record') {
+            const { position, id: eventId } = message.record;
+            after = { position, eventId };
+            if (isServersOwn(message.record)) continue;
+          }
+          yield message;
+        }
+      }
+    } catch (error) {
+      if (error instanceof LogMismatch) throw error;
+      if (signal.aborted) return;
+      if (after && isInvalidPosition(error) && ++refusals === refusalsMax)
+        throw new LogMismatch(
+          `the log has no position ${after.position}: this is another log, or a restored one`,
+        );
+      onReconnect?.(error);
+      await backOff(failures, signal);
+    }
+  }
+}
