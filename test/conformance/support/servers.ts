@@ -1,6 +1,7 @@
 import { ANY, EventStoreDBClient, type AppendExpectedRevision } from '@eventstore/db-client';
 import { randomUUID } from 'node:crypto';
 import { testEvent } from '../../support/event-store-node';
+import { eventually } from '../../support/eventually';
 import { within } from './within';
 import { ProtocolClient } from './protocol-client';
 import { parseServerAddress, type ServerAddress } from './server-address';
@@ -84,6 +85,15 @@ export function onlyOnOurNode(server: ConformanceServer, whatARealServerDoes: st
 /** For what a real server does and the embedded node deliberately does not (docs/event-store-node.md). */
 export function onlyOnRealServers(server: ConformanceServer, whatOurNodeDoes: string): Registrar {
   return onlyIf(!server.isOurs, `the embedded node ${whatOurNodeDoes}`);
+}
+
+/**
+ * Checks a soft-deleted stream that has been written to again. A real server acknowledges that write before it has written
+ * the `$metadata` with the new `$tb`: for some milliseconds a read may still see the stream deleted, or what was deleted.
+ * The embedded node never shows that, so there the check must hold at once.
+ */
+export async function onceUndeleted(server: ConformanceServer, check: () => Promise<void>): Promise<void> {
+  await (server.isOurs ? check() : eventually(check));
 }
 
 /** A name no other test or run has used. */
