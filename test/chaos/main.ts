@@ -32,9 +32,12 @@ async function run(
   { quick, selfTest, seed, json }: { quick: boolean; selfTest: boolean; seed?: number; json: boolean },
 ): Promise<void> {
   const interruption = new AbortController();
-  // The first one ends the run in order, the second one ends it.
-  process.once('SIGINT', () => interruption.abort());
-  process.once('SIGTERM', () => interruption.abort());
+  const interrupt = (): void => {
+    if (interruption.signal.aborted) process.exit(exitCodes.interrupted);
+    process.stderr.write('\nStopping; what was seen so far is checked first. Once more to end at once.\n');
+    interruption.abort();
+  };
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
   const held = await campaign.run({
     ...{ quick, selfTestOnly: selfTest, json, signal: interruption.signal },
     seed: seed ?? randomInt(seedMax),

@@ -27,23 +27,26 @@ export const logCampaign: Campaign = {
 };
 
 async function runIn(folder: string, options: CampaignOptions): Promise<boolean> {
-  const { json, seed, signal } = options;
+  const { json, signal } = options;
   const report = options.selfTestOnly ? null : await strikeAndCheck(folder, options);
   if (report !== null && !json) print(reportLines(report));
-  let proof: SelfTestReport | null = null;
-  if (!signal.aborted) {
-    notice('self-test: losing events on purpose');
-    proof = await selfTest({
-      random: new Random(seed).fork(9),
-      roundsMax: selfTestRoundsMax,
-      folder,
-      signal,
-    });
-    if (!json) print(selfTestLines(proof));
-  }
+  const proof = await proveHarness(folder, options);
+  if (proof !== null && !json) print(selfTestLines(proof));
   const held = (report === null || passed(report)) && (proof === null || proof.lostEventIds.length > 0);
   if (json) print([JSON.stringify({ ...report, selfTest: proof, passed: held && !signal.aborted })]);
   return held;
+}
+
+/** Null when it was interrupted before it could show anything. */
+async function proveHarness(
+  folder: string,
+  { seed, signal }: CampaignOptions,
+): Promise<SelfTestReport | null> {
+  if (signal.aborted) return null;
+  notice('self-test: losing events on purpose');
+  const random = new Random(seed).fork(9);
+  const proof = await selfTest({ random, roundsMax: selfTestRoundsMax, folder, signal });
+  return signal.aborted && proof.lostEventIds.length === 0 ? null : proof;
 }
 
 async function strikeAndCheck(folder: string, { quick, seed, signal }: CampaignOptions): Promise<LogReport> {

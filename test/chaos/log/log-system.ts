@@ -1,10 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from 'pg';
 import { nodeMain } from '../../support/event-store-node';
 import { eventually } from '../../support/eventually';
 import { queryAsSuperuser, startTestPostgres, type TestPostgres } from '../../support/postgres';
 import { startProcess, type TestProcess } from '../../support/processes';
+
+const heldUpMs = 100;
 
 /** Whether the backends die with their postmaster, or go on until they notice. */
 export type PostgresDeath = 'postmaster' | 'whole server';
@@ -22,6 +25,7 @@ export class LogSystem {
     private node: TestProcess,
   ) {
     this.watch(node);
+    process.once('exit', this.lastResort);
   }
 
   static async start(postgresSettings: Record<string, string> = {}): Promise<LogSystem> {
@@ -41,20 +45,27 @@ export class LogSystem {
 
   /** SIGKILL; resolves when the next one is ready, on the same port. */
   async killNode(downMs: number): Promise<void> {
-    this.killed = true;
-    this.node.kill('SIGKILL');
-    await this.node.exited;
+    await this.endNode();
     await delay(downMs);
-    this.node = await startNode(this.databaseUrl, this.node.port ?? 0);
-    this.watch(this.node);
+    await this.startNodeAgain();
   }
 
   /** SIGKILL; resolves when PostgreSQL answers again, which may be before the node has noticed. */
   async killPostgres(death: PostgresDeath, downMs: number): Promise<void> {
     const backends = death === 'whole server' ? await this.backends() : [];
-    for (const pid of [this.postgres.server.pid, ...backends]) signal(pid, 'SIGKILL');
+    signalAll([this.postgres.server.pid, ...backends], 'SIGKILL');
     await delay(downMs);
     await this.postgres.server.restart();
+  }
+
+  /** SIGKILL of all at once, as when the power goes, except that the disk keeps what it was given. */
+  async killEverything(downMs: number): Promise<void> {
+    const backends = await this.backends();
+    signalAll([this.postgres.server.pid, ...backends], 'SIGKILL');
+    await this.endNode();
+    await delay(downMs);
+    await this.postgres.server.restart();
+    await this.startNodeAgain();
   }
 
   /** Ends the session that holds the writer's lock, as an operator or a failing-over server does. */
@@ -69,18 +80,29 @@ export class LogSystem {
     });
   }
 
+  /** Locks the log against appends, and waits until one must have run into it. Resolves with the way to unlock it. */
+  async holdUpAppends(): Promise<() => Promise<void>> {
+    const client = new Client({ connectionString: this.databaseUrl });
+    // It dies with the server.
+    client.on('error', () => undefined);
+    await client.connect();
+    await client.query('begin; lock table appends in share mode');
+    await delay(heldUpMs);
+    return () => client.end().catch(() => undefined);
+  }
+
   async freezeNode(forMs: number): Promise<void> {
     const { pid } = this.node;
-    signal(pid, 'SIGSTOP');
+    signalAll([pid], 'SIGSTOP');
     await delay(forMs);
-    signal(pid, 'SIGCONT');
+    signalAll([pid], 'SIGCONT');
   }
 
   async freezePostgres(forMs: number): Promise<void> {
     const pids = [this.postgres.server.pid, ...(await this.backends())];
-    for (const pid of pids) signal(pid, 'SIGSTOP');
+    signalAll(pids, 'SIGSTOP');
     await delay(forMs);
-    for (const pid of pids) signal(pid, 'SIGCONT');
+    signalAll(pids, 'SIGCONT');
   }
 
   /** What the processes said, for whoever has to find out. */
@@ -90,10 +112,14 @@ export class LogSystem {
   }
 
   async stop(): Promise<void> {
+    process.off('exit', this.lastResort);
     this.killed = true;
     await this.node.stop();
     await this.postgres.stop();
   }
+
+  /** PostgreSQL is made to outlive who started it; the node and the writers end with us by themselves. */
+  private readonly lastResort = (): void => signalAll([this.postgres.server.pid], 'SIGQUIT');
 
   /** All processes of the server but the postmaster: sessions, and the helpers such as the one that writes the WAL. */
   private async backends(): Promise<number[]> {
@@ -102,6 +128,17 @@ export class LogSystem {
       'select pid from pg_stat_activity where pid <> pg_backend_pid()',
     );
     return rows.map(({ pid }) => pid);
+  }
+
+  private async endNode(): Promise<void> {
+    this.killed = true;
+    this.node.kill('SIGKILL');
+    await this.node.exited;
+  }
+
+  private async startNodeAgain(): Promise<void> {
+    this.node = await startNode(this.databaseUrl, this.node.port ?? 0);
+    this.watch(this.node);
   }
 
   private watch(node: TestProcess): void {
@@ -120,11 +157,13 @@ function startNode(databaseUrl: string, port: number): Promise<TestProcess> {
   });
 }
 
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch (error) {
-    // A backend may have ended since it was listed.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+function signalAll(pids: readonly number[], name: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, name);
+    } catch (error) {
+      // It may have ended since it was listed.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
   }
 }

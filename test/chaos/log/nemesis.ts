@@ -30,7 +30,8 @@ export async function strikeAll(
   for (const [index, fault] of faults.entries()) {
     await delay(fault.afterMs, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) break;
-    await strike(fault, system);
+    const refusal = await strike(fault, system).then(() => null, failureText);
+    if (refusal !== null) return { struck, failure: `after ${fault.kind}: ${refusal}` };
     const waits = faults[index + 1]?.duringRecovery !== true;
     const recoveredAfterMs = waits ? await writers.acknowledgedAgain(recoveryTimeoutMs) : null;
     struck.push({ kind: fault.kind, recoveredAfterMs });
@@ -45,7 +46,20 @@ export async function strikeAll(
   return { struck, failure: null };
 }
 
-async function strike({ kind, lastsMs }: Fault, system: LogSystem): Promise<void> {
+function failureText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function strike({ kind, lastsMs, midAppend }: Fault, system: LogSystem): Promise<void> {
+  const letGo = midAppend ? await system.holdUpAppends() : null;
+  try {
+    await strikeNow(kind, lastsMs, system);
+  } finally {
+    await letGo?.();
+  }
+}
+
+async function strikeNow(kind: FaultKind, lastsMs: number, system: LogSystem): Promise<void> {
   switch (kind) {
     case 'kill-node':
       return system.killNode(lastsMs);
@@ -53,6 +67,8 @@ async function strike({ kind, lastsMs }: Fault, system: LogSystem): Promise<void
       return system.killPostgres('postmaster', lastsMs);
     case 'kill-postgres':
       return system.killPostgres('whole server', lastsMs);
+    case 'kill-everything':
+      return system.killEverything(lastsMs);
     case 'terminate-writer':
       return system.terminateWriterSession();
     case 'freeze-node':

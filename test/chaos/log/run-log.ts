@@ -55,20 +55,21 @@ async function runOn(system: LogSystem, options: LogRunOptions): Promise<LogRun>
     new Subscriber(store, 'subscriber', true, null),
     new Subscriber(store, 'filtered subscriber', false, random.fork(1)),
   ];
+  let writers: Writers | null = null;
   try {
-    const writers = await Writers.start(system.url, random.fork(2), folder, 'main');
+    writers = await Writers.start(system.url, random.fork(2), folder, 'main');
     const { struck, failure } = await strikeUnderLoad(system, writers, subscribers, options);
     const operations = await writers.stop();
     onPhase('reading the log back, after a last SIGKILL of everything');
     // What is read now comes from the disk: neither the node nor PostgreSQL has anything in memory.
-    await system.killPostgres('whole server', 0);
-    await system.killNode(0);
+    await system.killEverything(0);
     const dump = await readLog(system.url, new Set(operations.map(({ stream }) => stream)));
     const deliveries = await collectDeliveries(subscribers, dump);
     onPhase(`checking ${operations.length} operations against ${dump.all.length} events`);
     const violations = checkLog(operations, dump, deliveries);
     return { operations, dump, deliveries, struck, violations, failure };
   } finally {
+    writers?.kill();
     await Promise.all(subscribers.map((subscriber) => subscriber.stop()));
     await store.close();
   }

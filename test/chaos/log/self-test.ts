@@ -1,6 +1,7 @@
 import { queryAsSuperuser } from '../../support/postgres';
 import { checkLog, lostEvents } from '../check-log';
 import type { Random } from '../random';
+import type { Operation } from './history';
 import { LogSystem } from './log-system';
 import { readLog } from './read-log';
 import { Writers } from './writers';
@@ -60,10 +61,7 @@ async function playRound(
 ): Promise<SelfTestReport> {
   const round = rounds + 1;
   const writers = await Writers.start(system.url, random.fork(round), folder, `self-test-${round}`);
-  await writers.acknowledgedAgain(recoveryTimeoutMs);
-  await system.killPostgres('whole server', 0);
-  await writers.acknowledgedAgain(recoveryTimeoutMs);
-  const operations = await writers.stop();
+  const operations = await loseEvents(system, writers).finally(() => writers.kill());
   const dump = await readLog(system.url, new Set(operations.map(({ stream }) => stream)));
   const losses = lostEvents(checkLog(operations, dump), dump);
   return {
@@ -73,4 +71,11 @@ async function playRound(
       operations.reduce((sum, { outcome, eventIds }) => sum + (outcome === 'ok' ? eventIds.length : 0), 0),
     lostEventIds: losses,
   };
+}
+
+async function loseEvents(system: LogSystem, writers: Writers): Promise<Operation[]> {
+  await writers.acknowledgedAgain(recoveryTimeoutMs);
+  await system.killPostgres('whole server', 0);
+  await writers.acknowledgedAgain(recoveryTimeoutMs);
+  return writers.stop();
 }

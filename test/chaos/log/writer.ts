@@ -16,7 +16,7 @@ const batchMax = 5;
 /** After so many commands a writer turns to a new stream of its own, so that streams are begun as well as gone on with. */
 const commandsPerOwnStream = 50;
 const rememberedCommands = 64;
-const pauseMaxMs = 40;
+const pauseMaxMs = 20;
 
 /** The tenant of all that chaos writes. */
 export const chaosTenant = '00000000-0000-4000-8000-00000000c0de';
@@ -59,7 +59,7 @@ export class Writer {
   /** Until {@link stop}. Never rejects: whatever a try ends with is part of the history. */
   async run(): Promise<void> {
     while (!this.stopping) {
-      if (this.random.chance(0.5)) await delay(this.random.between(1, pauseMaxMs));
+      if (this.random.chance(0.2)) await delay(this.random.between(1, pauseMaxMs));
       const repeated = this.random.chance(0.05) ? this.random.pick(this.acknowledged) : undefined;
       await this.carryOut(repeated ?? this.nextCommand());
     }

@@ -80,6 +80,12 @@ export class Writers {
     return Date.now() - began;
   }
 
+  /** Without waiting for anything, where a run has failed. Does nothing after {@link stop}. */
+  kill(): void {
+    this.stopping = true;
+    for (const process of this.processes) process.kill('SIGKILL');
+  }
+
   /** Each finishes the try in hand. Resolves with the history of all. */
   async stop(): Promise<Operation[]> {
     this.stopping = true;
