@@ -39,3 +39,14 @@ begin
 end $$;
 create or replace trigger appends_are_final before update or delete or truncate on appends
   for each statement execute function refuse_change();
+
+-- A writer believes an append that expects no stream, and has it checked in the same round trip as the COPY.
+create or replace function refuse_known_streams(names text[]) returns void language plpgsql as $check$
+begin
+  -- Lateral with a limit, so that each name is one walk down the index whatever the planner thinks of their number.
+  if exists (select from unnest(names) as s(name)
+             cross join lateral (select from appends
+                                 where stream in (s.name, '$$' || s.name) and n > 0 limit 1) as known) then
+    raise exception 'a stream that was taken to be new is not' using errcode = 'MF002';
+  end if;
+end $check$;

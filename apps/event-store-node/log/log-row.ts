@@ -1,5 +1,15 @@
+import type { ProposedEvent } from '../wire/event-frames';
+
 /** Positions below are never used, so that "the start" and position 0 mean the same (event-store.md §4, Positions). */
 export const firstPosition = 1_024;
+
+/** An append that has its place in the log and is not encoded yet. */
+export interface PlannedRow {
+  readonly position: number;
+  readonly streamName: string;
+  readonly revision: number;
+  readonly events: readonly ProposedEvent[];
+}
 
 /** One append as stored: `count` events with consecutive revisions and positions, encoded end to end in `frames`. */
 export interface LogRow {

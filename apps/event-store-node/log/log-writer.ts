@@ -1,10 +1,11 @@
 import type { Logger } from '../../shared/process/log';
-import { insertRows } from '../storage/log-queries';
+import { commitGroup, StreamIsKnown } from '../storage/group-commit';
+import { encodeGroup, type EncodedGroup } from '../storage/group-encoding';
 import type { WriterSession } from '../storage/writer-session';
 import type { DurableLog } from './durable-log';
 import { LogOperation, type LogOperationRequest, type OperationOutcome } from './log-operation';
 import { GroupPlan } from './plan-group';
-import type { StreamStates } from './stream-states';
+import type { LoadedStates, StreamStates } from './stream-states';
 import type { WriterConnection } from './writer-connection';
 
 const groupBytesMax = 8 * 1024 * 1024;
@@ -85,23 +86,29 @@ export class LogWriter {
   private async writeGroup(session: WriterSession): Promise<void> {
     const group = this.takeGroup();
     this.inFlight = group;
+    let loaded: LoadedStates | undefined;
     let plan: GroupPlan | undefined;
+    let encoded: EncodedGroup | undefined;
     try {
-      const loaded = await this.states.load(session.client, group);
-      plan = new GroupPlan(loaded, this.durable.position + 1, Date.now());
+      loaded = await this.states.load(session.client, group);
+      plan = new GroupPlan(loaded, this.durable.position + 1);
       for (const operation of group) plan.add(operation);
-      if (plan.rows.length > 0) await insertRows(session.client, plan.rows);
+      encoded = encodeGroup(plan.rows, Date.now());
+      await commitGroup(session.client, encoded, loaded.assumedNew);
       this.states.keep(loaded.states);
-      this.publish(plan);
+      this.publish(plan, encoded);
     } catch (error) {
-      await this.recover(session, group, plan, error);
+      if (error instanceof StreamIsKnown && loaded !== undefined) {
+        this.states.misjudged(loaded);
+        this.putBack(group);
+      } else await this.recover(session, group, plan, encoded, error);
     } finally {
       this.inFlight = [];
     }
   }
 
-  private publish(plan: GroupPlan): void {
-    if (plan.rows.length > 0) this.durable.advance(plan.rows);
+  private publish(plan: GroupPlan, { rows }: EncodedGroup): void {
+    if (rows.length > 0) this.durable.advance(rows);
     for (const { operation, outcome } of plan.outcomes) operation.settle(outcome);
   }
 
@@ -110,19 +117,23 @@ export class LogWriter {
     session: WriterSession,
     group: readonly LogOperation[],
     plan: GroupPlan | undefined,
+    encoded: EncodedGroup | undefined,
     error: unknown,
   ): Promise<void> {
     this.log.warn({ err: error }, 'a group of appends failed');
     this.states.clear();
-    const verdict = await this.connection.replace(session, error, plan?.rows[0]);
+    const verdict = await this.connection.replace(session, error, encoded?.rows[0]);
     if (verdict === 'committed' && plan !== undefined) {
       // The new session has read the durable position already.
       for (const { operation, outcome } of plan.outcomes) operation.settle(outcome);
-    } else if (verdict === 'retry') {
-      const again = group.filter((operation) => !operation.isAnswered);
-      this.waiting.unshift(...again);
-      this.waitingBytes += bytesOf(again);
-    } else this.fail(group, { kind: 'unavailable' });
+    } else if (verdict === 'retry') this.putBack(group);
+    else this.fail(group, { kind: 'unavailable' });
+  }
+
+  private putBack(group: readonly LogOperation[]): void {
+    const again = group.filter((operation) => !operation.isAnswered);
+    this.waiting.unshift(...again);
+    this.waitingBytes += bytesOf(again);
   }
 
   private takeGroup(): LogOperation[] {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { encodeEventFrames, type ProposedEvent } from '../wire/event-frames';
+import type { ProposedEvent } from '../wire/event-frames';
 import { uint63Max } from '../../shared/protobuf/protobuf-reader';
 import {
   decideAppend,
@@ -9,7 +9,7 @@ import {
   type EventIdentity,
 } from './append-rules';
 import type { LogOperation, OperationOutcome } from './log-operation';
-import type { LogRow } from './log-row';
+import type { PlannedRow } from './log-row';
 import { isSoftDeleted, softDeleteMetadata, undeletedMetadata } from './stream-metadata';
 import { baseStreamOf, isMetastream, metastreamOf } from './stream-names';
 import type { StreamState } from './stream-state';
@@ -28,22 +28,17 @@ export interface PlannedOutcome {
 const noBytes = Buffer.alloc(0);
 
 /**
- * Decides the operations of one group in their order and encodes what they write. It changes the states in place, so that
+ * Decides the operations of one group in their order and gives what they write its place in the log. It changes the states in place, so that
  * each decision sees the ones before it: whoever fails to commit the rows must throw the states away.
  */
 export class GroupPlan {
-  readonly rows: LogRow[] = [];
+  readonly rows: PlannedRow[] = [];
   readonly outcomes: PlannedOutcome[] = [];
 
   constructor(
     private readonly loaded: GroupStates,
     private nextPosition: number,
-    private readonly nowMs: number,
   ) {}
-
-  get positionAfter(): number {
-    return this.nextPosition;
-  }
 
   add(operation: LogOperation): void {
     const { streamName } = operation.request;
@@ -131,8 +126,7 @@ export class GroupPlan {
       data: noBytes,
     };
     const position = this.nextPosition;
-    const frames = encodeEventFrames(streamName, [event], uint63Max, position, this.nowMs);
-    this.rows.push({ position, streamName, revision: uint63Max, count: 1, frames });
+    this.rows.push({ position, streamName, revision: uint63Max, events: [event] });
     this.nextPosition += 1;
     state.events.tombstoned = true;
     return { kind: 'written', revision: uint63Max, position };
@@ -142,10 +136,8 @@ export class GroupPlan {
   private pushRow(streamName: string, events: readonly ProposedEvent[], state: StreamState): number {
     const window = state.windowOf(streamName);
     const position = this.nextPosition;
-    const revision = window.last + 1;
-    const frames = encodeEventFrames(streamName, events, revision, position, this.nowMs);
-    this.rows.push({ position, streamName, revision, count: events.length, frames });
-    window.push(events.map((event, index) => ({ id: event.id, position: position + index })));
+    this.rows.push({ position, streamName, revision: window.last + 1, events });
+    for (const [index, { id }] of events.entries()) window.push({ id, position: position + index });
     this.nextPosition += Math.max(events.length, 1);
     return this.nextPosition - 1;
   }

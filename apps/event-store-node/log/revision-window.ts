@@ -1,13 +1,17 @@
 import type { EventIdentity } from './append-rules';
 
-/** Ids are compared this far back without reading the log; what is older is read when a retry asks for it. */
+/** Where ids are remembered, they are compared this far back without reading the log. */
 export const identitiesKeptMax = 1_000;
 
-/** The end of one stream: its last revision, and the ids and positions of its most recent events. */
+/**
+ * The end of one stream: its last revision, and the ids of its recent events. These are kept beyond their group only for
+ * streams that are written to without an exact revision; a repetition with one finds what it needs in the log.
+ */
 export class RevisionWindow {
   tombstoned = false;
   private identities: EventIdentity[] = [];
   private revisions: Map<string, number> | undefined;
+  private remembers = false;
 
   constructor(private lastRevision: number) {}
 
@@ -24,12 +28,15 @@ export class RevisionWindow {
     return this.identities.length;
   }
 
-  push(identities: readonly EventIdentity[]): void {
-    for (const identity of identities) {
-      this.identities.push(identity);
-      this.lastRevision += 1;
-      this.revisions?.set(identity.id, this.lastRevision);
-    }
+  push(identity: EventIdentity): void {
+    this.identities.push(identity);
+    this.lastRevision += 1;
+    this.revisions?.set(identity.id, this.lastRevision);
+  }
+
+  /** From now on recent ids are kept, since somebody asks for them. */
+  remember(): void {
+    this.remembers = true;
   }
 
   /** Puts older events, which end right below the window, before it. */
@@ -50,8 +57,9 @@ export class RevisionWindow {
 
   /** Call between groups only: a decision may need every event since the group's states were loaded. */
   trim(): void {
-    if (this.identities.length <= 2 * identitiesKeptMax) return;
-    this.identities = this.identities.slice(-identitiesKeptMax);
+    const keptMax = this.remembers ? 2 * identitiesKeptMax : 0;
+    if (this.identities.length <= keptMax) return;
+    this.identities = this.remembers ? this.identities.slice(-identitiesKeptMax) : [];
     this.revisions = undefined;
   }
 }

@@ -3,6 +3,9 @@ import { RevisionWindow } from './revision-window';
 import { isSoftDeleted, noMetadata, parseStreamMetadata, type StreamMetadata } from './stream-metadata';
 import { isMetastream } from './stream-names';
 
+/** What a state weighs before any event is remembered. */
+const stateWeight = 5;
+
 /** A stream together with its metastream, as of the last write, committed or in the group being put together. */
 export class StreamState {
   readonly events: RevisionWindow;
@@ -56,6 +59,6 @@ export class StreamState {
 
   /** In units of one remembered event, for the bound on the cache. */
   get weight(): number {
-    return 1 + this.events.size + this.metastream.size;
+    return stateWeight + this.events.size + this.metastream.size;
   }
 }

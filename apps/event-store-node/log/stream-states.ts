@@ -7,7 +7,7 @@ import type { EventIdentity } from './append-rules';
 import type { LogOperation } from './log-operation';
 import type { LogRow } from './log-row';
 import type { GroupStates } from './plan-group';
-import { baseStreamOf, metastreamOf } from './stream-names';
+import { baseStreamOf, isMetastream, metastreamOf } from './stream-names';
 import { StreamState } from './stream-state';
 
 /** Remembered events over all streams: about 100 bytes each. */
@@ -15,8 +15,18 @@ const weightMax = 500_000;
 /** How far back a retry without an exact revision is recognised in a stream whose state was not in memory. */
 const identitiesLoaded = 100;
 
-/** States of recently written streams. Anything not in it is read from the log, once per group. */
+export interface LoadedStates extends GroupStates {
+  /** Streams that were taken to be new unseen: whoever commits must have the server check it. */
+  readonly assumedNew: readonly string[];
+}
+
+/**
+ * States of recently written streams. Anything not in it is read from the log, once per group; except where all that is
+ * unknown is expected not to exist. That is believed until the commit, which checks it without a round trip of its own.
+ */
 export class StreamStates {
+  private believesNoStream = true;
+
   private readonly cache = new LRUCache<string, StreamState>({
     maxSize: weightMax,
     sizeCalculation: (state) => state.weight,
@@ -27,8 +37,8 @@ export class StreamStates {
     this.cache.clear();
   }
 
-  async load(client: Client, operations: readonly LogOperation[]): Promise<GroupStates> {
-    const states = await this.loadStates(client, operations);
+  async load(client: Client, operations: readonly LogOperation[]): Promise<LoadedStates> {
+    const { states, assumedNew } = await this.loadStates(client, operations);
     const older = new Map<LogOperation, ReadonlyMap<number, EventIdentity>>();
     for (const operation of operations) {
       const state = states.get(baseStreamOf(operation.request.streamName));
@@ -37,7 +47,7 @@ export class StreamStates {
       const identities = await loadOlderIdentities(client, operation, state);
       if (identities !== undefined) older.set(operation, identities);
     }
-    return { states, older };
+    return { states, older, assumedNew };
   }
 
   /** Puts the states of a committed group back, with their new weights. */
@@ -48,24 +58,50 @@ export class StreamStates {
     }
   }
 
+  /** A stream that was assumed to be new is not: nothing of the group was written, and its states are wrong. */
+  misjudged({ states }: LoadedStates): void {
+    this.believesNoStream = false;
+    for (const name of states.keys()) this.cache.delete(name);
+  }
+
   private async loadStates(
     client: Client,
     operations: readonly LogOperation[],
-  ): Promise<Map<string, StreamState>> {
+  ): Promise<Omit<LoadedStates, 'older'>> {
     const states = new Map<string, StreamState>();
-    const unknown = new Set<string>();
-    for (const { request } of operations) {
-      const name = baseStreamOf(request.streamName);
+    const unknown = new Map<string, LogOperation>();
+    for (const operation of operations) {
+      const name = baseStreamOf(operation.request.streamName);
+      if (states.has(name) || unknown.has(name)) continue;
       const cached = this.cache.get(name);
-      if (cached === undefined) unknown.add(name);
+      if (cached === undefined) unknown.set(name, operation);
       else states.set(name, cached);
     }
-    if (unknown.size === 0) return states;
-    const names = [...unknown].flatMap((name) => [name, metastreamOf(name)]);
-    const found = groupByStream(await lastRows(client, names));
-    for (const name of unknown) states.set(name, stateFrom(name, found));
-    return states;
+    if (unknown.size === 0) return { states, assumedNew: [] };
+    const names = [...unknown.keys()];
+    const expectedNew = names.filter((name) => expectsNoStream(unknown.get(name)));
+    if (this.believesNoStream && expectedNew.length === names.length) {
+      for (const name of names) states.set(name, stateFrom(name, nothingFound));
+      return { states, assumedNew: names };
+    }
+    const rows = await lastRows(
+      client,
+      names.flatMap((name) => [name, metastreamOf(name)]),
+    );
+    const found = groupByStream(rows);
+    for (const name of names) states.set(name, stateFrom(name, found));
+    this.believesNoStream = !expectedNew.some((name) => found.has(name) || found.has(metastreamOf(name)));
+    return { states, assumedNew: [] };
   }
+}
+
+const nothingFound: ReadonlyMap<string, readonly LogRow[]> = new Map();
+
+function expectsNoStream(operation: LogOperation | undefined): boolean {
+  const request = operation?.request;
+  return (
+    request?.kind === 'append' && request.expected.kind === 'noStream' && !isMetastream(request.streamName)
+  );
 }
 
 function groupByStream(rows: readonly LogRow[]): Map<string, LogRow[]> {
@@ -98,8 +134,9 @@ async function loadRecentIdentities(
   state: StreamState,
 ): Promise<void> {
   const window = state.windowOf(request.streamName);
-  const asks = request.expected.kind === 'any' || request.expected.kind === 'streamExists';
-  if (!asks || window.from === 0 || window.size >= identitiesLoaded) return;
+  if (request.expected.kind !== 'any' && request.expected.kind !== 'streamExists') return;
+  window.remember();
+  if (window.from === 0 || window.size >= identitiesLoaded) return;
   const below = window.from - 1;
   const from = Math.max(0, window.last - identitiesLoaded + 1);
   const rows = await streamRowsBackward(client, request.streamName, below, identitiesLoaded);

@@ -15,7 +15,7 @@ const revisionMaxText = '9223372036854775807';
 const columns = 'pos, stream, rev, n, frames';
 
 /** A 64-bit column's text. Values only the tombstone has become {@link uint63Max} in either direction. */
-function revisionText(revision: number): string {
+export function revisionText(revision: number): string {
   return revision >= uint63Max ? revisionMaxText : String(revision);
 }
 
@@ -114,40 +114,4 @@ export async function lastRow(db: Queryable): Promise<LogRow | undefined> {
     values: [],
   });
   return found[0];
-}
-
-/** One statement, so that one round trip both writes and commits: all rows or none. */
-export async function insertRows(db: Queryable, group: readonly LogRow[]): Promise<void> {
-  const [only] = group;
-  if (only !== undefined && group.length === 1) {
-    await db.query({
-      name: 'insert-row',
-      text: `insert into appends (${columns}) values ($1, $2, $3, $4, $5)`,
-      values: [only.position, only.streamName, revisionText(only.revision), only.count, only.frames],
-    });
-    return;
-  }
-  // All frames in one binary parameter: an array of bytea would be sent as text, at twice the size.
-  const ends: number[] = [];
-  group.reduce((end, row, index) => (ends[index] = end + row.frames.length), 0);
-  await db.query({
-    name: 'insert-rows',
-    text: `insert into appends (${columns})
-           select g.pos, g.stream, g.rev, g.n, substring($7::bytea from g.start for g.size)
-           from unnest($1::bigint[], $2::text[], $3::bigint[], $4::int[], $5::int[], $6::int[])
-             as g(pos, stream, rev, n, start, size)`,
-    values: [
-      arrayLiteral(group.map((row) => row.position)),
-      group.map((row) => row.streamName),
-      arrayLiteral(group.map((row) => revisionText(row.revision))),
-      arrayLiteral(group.map((row) => row.count)),
-      arrayLiteral(group.map((row, index) => (ends[index] ?? 0) - row.frames.length + 1)),
-      arrayLiteral(group.map((row) => row.frames.length)),
-      Buffer.concat(group.map((row) => row.frames)),
-    ],
-  });
-}
-
-function arrayLiteral(numbers: readonly (number | string)[]): string {
-  return `{${numbers.join(',')}}`;
 }

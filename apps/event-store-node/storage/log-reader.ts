@@ -7,6 +7,7 @@ import { isSoftDeleted, noMetadata, parseStreamMetadata, type StreamMetadata } f
 import { isMetastream, metastreamOf, baseStreamOf } from '../log/stream-names';
 import { eventData, splitFrames } from '../wire/event-frames';
 import { uint63Max } from '../../shared/protobuf/protobuf-reader';
+import { keyAccessOptions } from './key-access';
 import { lastRows, rowsBackward, rowsForward, streamRowsBackward, streamRowsForward } from './log-queries';
 
 const connectionsMax = 4;
@@ -38,6 +39,7 @@ export class LogReader {
       connectionString: databaseUrl,
       max: connectionsMax,
       connectionTimeoutMillis: 5_000,
+      options: keyAccessOptions,
     });
     this.pool.on('error', (error) => this.log.debug({ err: error }, 'an idle reading connection broke'));
   }

@@ -4,6 +4,8 @@ import { Client } from 'pg';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../shared/process/log';
 import { firstPosition, lastPositionOf } from '../log/log-row';
+import { prepareGroupCommit } from './group-commit';
+import { keyAccessOptions } from './key-access';
 import { lastRow } from './log-queries';
 
 /** Settings or a schema under which an acknowledgement could be a lie. The node must not start. */
@@ -42,6 +44,7 @@ export async function openWriterSession(
     connectionString: databaseUrl,
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
+    options: keyAccessOptions,
   });
   let lost = false;
   const lose = (error: Error): void => {
@@ -60,6 +63,7 @@ export async function openWriterSession(
     await waitForLock(client, log, signal);
     await createTables(client);
     const epoch = await takeEpoch(client);
+    await prepareGroupCommit(client);
     const last = await lastRow(client);
     const durablePosition = last === undefined ? firstPosition - 1 : lastPositionOf(last);
     return { client, durablePosition, epoch, close };

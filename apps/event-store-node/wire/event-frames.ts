@@ -28,103 +28,106 @@ export interface EventFrame {
 
 export const frameHeaderSize = 5;
 const idField = Buffer.from([0x0a, 38, 0x12, 36]);
+const idTextSize = 36;
+const typeKey = Buffer.concat([Buffer.from([0x0a, 4]), Buffer.from('type')]);
 const contentTypes = {
   json: mapEntry('content-type', 'application/json'),
   binary: mapEntry('content-type', 'application/octet-stream'),
 };
-const typeKey = Buffer.concat([Buffer.from([0x0a, 4]), Buffer.from('type')]);
+
+/** The metadata entries that all events of one content type share when they are stored at the same moment. */
+export interface CreatedStamp {
+  readonly json: Buffer;
+  readonly binary: Buffer;
+}
+
+export function createdStamp(createdAtMs: number): CreatedStamp {
+  // Ticks of 100 ns exceed 2^53, so they are put together as text.
+  const created = mapEntry('created', `${createdAtMs}0000`);
+  return { json: message(contentTypes.json, created), binary: message(contentTypes.binary, created) };
+}
 
 /**
  * Encodes the events of one append as finished gRPC frames of `ReadResp { 1 ReadEvent { 1 RecordedEvent, 3 commit } }`, end
- * to end in one buffer. A read then sends stored bytes and encodes nothing (event-store.md §2.2, §4.1).
+ * to end. A read then sends stored bytes and encodes nothing (event-store.md §2.2, §4.1).
  * Event i gets revision `firstRevision + i` and position `firstPosition + i`.
  */
-export function encodeEventFrames(
-  streamName: string,
-  events: readonly ProposedEvent[],
-  firstRevision: number,
-  firstPosition: number,
-  createdAtMs: number,
-): Buffer {
-  const name = Buffer.from(streamName);
-  const stream = delimitedField(2, delimitedField(3, name));
-  // Ticks of 100 ns exceed 2^53, so they are put together as text.
-  const created = mapEntry('created', `${createdAtMs}0000`);
-  const plans = events.map((event, index) =>
-    planEvent(event, stream, created, firstRevision + index, firstPosition + index),
-  );
-  const target = Buffer.allocUnsafe(plans.reduce((sum, plan) => sum + plan.frameSize, 0));
-  plans.reduce((at, plan) => writeEvent(target, at, plan), 0);
-  return target;
-}
+export class EventFramesEncoder {
+  readonly byteCount: number;
+  private readonly stream: Buffer;
+  private readonly recordedSizes: readonly number[];
 
-interface EventPlan {
-  readonly event: ProposedEvent;
-  readonly typeText: Buffer;
-  readonly fixed: readonly Buffer[];
-  readonly revision: number;
-  readonly position: number;
-  readonly recordedSize: number;
-  readonly readEventSize: number;
-  readonly frameSize: number;
-}
+  constructor(
+    streamName: string,
+    private readonly events: readonly ProposedEvent[],
+    private readonly firstRevision: number,
+    private readonly firstPosition: number,
+    private readonly stamp: CreatedStamp,
+  ) {
+    this.stream = delimitedField(2, delimitedField(3, streamName));
+    this.recordedSizes = events.map((event, index) => this.recordedSize(event, index));
+    this.byteCount = this.recordedSizes.reduce(
+      (sum, size, index) => sum + frameHeaderSize + delimitedSize(this.readEventSize(size, index)),
+      0,
+    );
+  }
 
-function planEvent(
-  event: ProposedEvent,
-  stream: Buffer,
-  created: Buffer,
-  revision: number,
-  position: number,
-): EventPlan {
-  const typeText = Buffer.from(event.type);
-  const fixed = [event.isJson ? contentTypes.json : contentTypes.binary, created];
-  const numbersSize = 3 + varintSize(revision) + 2 * varintSize(position);
-  const recordedSize =
-    idField.length +
-    36 +
-    stream.length +
-    numbersSize +
-    delimitedSize(typeKey.length + delimitedSize(typeText.length)) +
-    fixed.reduce((sum, part) => sum + part.length, 0) +
-    delimitedSize(event.customMetadata.length) +
-    delimitedSize(event.data.length);
-  const readEventSize = delimitedSize(recordedSize) + 1 + varintSize(position);
-  const frameSize = frameHeaderSize + delimitedSize(readEventSize);
-  return {
-    event,
-    typeText,
-    fixed: [stream, ...fixed],
-    revision,
-    position,
-    recordedSize,
-    readEventSize,
-    frameSize,
-  };
-}
+  /** Returns the offset behind the last frame. */
+  writeTo(target: Buffer, start: number): number {
+    let at = start;
+    for (const [index, event] of this.events.entries()) at = this.writeEvent(target, at, event, index);
+    return at;
+  }
 
-function writeEvent(target: Buffer, start: number, plan: EventPlan): number {
-  const { event, position } = plan;
-  target[start] = 0;
-  let at = target.writeUInt32BE(plan.frameSize - frameHeaderSize, start + 1);
-  at = writeHead(target, at, 0x0a, plan.readEventSize);
-  at = writeHead(target, at, 0x0a, plan.recordedSize);
-  at += idField.copy(target, at);
-  at += target.write(event.id, at, 36, 'latin1');
-  const [stream, ...rest] = plan.fixed;
-  if (stream !== undefined) at += stream.copy(target, at);
-  at = writeHead(target, at, 0x18, plan.revision);
-  at = writeHead(target, at, 0x20, position);
-  at = writeHead(target, at, 0x28, position);
-  at = writeHead(target, at, 0x32, typeKey.length + delimitedSize(plan.typeText.length));
-  at += typeKey.copy(target, at);
-  at = writeHead(target, at, 0x12, plan.typeText.length);
-  at += plan.typeText.copy(target, at);
-  for (const part of rest) at += part.copy(target, at);
-  at = writeHead(target, at, 0x3a, event.customMetadata.length);
-  at += event.customMetadata.copy(target, at);
-  at = writeHead(target, at, 0x42, event.data.length);
-  at += event.data.copy(target, at);
-  return writeHead(target, at, 0x18, position);
+  private recordedSize(event: ProposedEvent, index: number): number {
+    return (
+      idField.length +
+      idTextSize +
+      this.stream.length +
+      3 +
+      varintSize(this.firstRevision + index) +
+      2 * varintSize(this.firstPosition + index) +
+      delimitedSize(typeKey.length + delimitedSize(Buffer.byteLength(event.type))) +
+      this.sharedMetadata(event).length +
+      delimitedSize(event.customMetadata.length) +
+      delimitedSize(event.data.length)
+    );
+  }
+
+  private readEventSize(recordedSize: number, index: number): number {
+    return delimitedSize(recordedSize) + 1 + varintSize(this.firstPosition + index);
+  }
+
+  private sharedMetadata({ isJson }: ProposedEvent): Buffer {
+    return isJson ? this.stamp.json : this.stamp.binary;
+  }
+
+  private writeEvent(target: Buffer, start: number, event: ProposedEvent, index: number): number {
+    const position = this.firstPosition + index;
+    const recordedSize = this.recordedSizes[index] ?? 0;
+    const readEventSize = this.readEventSize(recordedSize, index);
+    target[start] = 0;
+    let at = target.writeUInt32BE(delimitedSize(readEventSize), start + 1);
+    at = writeHead(target, at, 0x0a, readEventSize);
+    at = writeHead(target, at, 0x0a, recordedSize);
+    at += idField.copy(target, at);
+    at += target.write(event.id, at, 'latin1');
+    at += this.stream.copy(target, at);
+    at = writeHead(target, at, 0x18, this.firstRevision + index);
+    at = writeHead(target, at, 0x20, position);
+    at = writeHead(target, at, 0x28, position);
+    const typeSize = Buffer.byteLength(event.type);
+    at = writeHead(target, at, 0x32, typeKey.length + delimitedSize(typeSize));
+    at += typeKey.copy(target, at);
+    at = writeHead(target, at, 0x12, typeSize);
+    at += target.write(event.type, at);
+    at += this.sharedMetadata(event).copy(target, at);
+    at = writeHead(target, at, 0x3a, event.customMetadata.length);
+    at += event.customMetadata.copy(target, at);
+    at = writeHead(target, at, 0x42, event.data.length);
+    at += event.data.copy(target, at);
+    return writeHead(target, at, 0x18, position);
+  }
 }
 
 /** A one-byte tag, then a varint: either the value itself or the length of what follows. */
@@ -180,7 +183,10 @@ export function withStructuredId(frame: Buffer, position: number): Buffer {
   const event = recordedEvent(frame);
   if (!event.next() || event.field !== 1) return frame;
   const id = readUuid(event.message()).text;
-  const rest = frame.subarray(recordedEventStart(frame) + idField.length + 36, recordedEventEnd(frame));
+  const rest = frame.subarray(
+    recordedEventStart(frame) + idField.length + idTextSize,
+    recordedEventEnd(frame),
+  );
   const recorded = message(delimitedField(1, uuidMessage(id, 'structured')), rest);
   const body = delimitedField(1, message(delimitedField(1, recorded), varintField(3, position)));
   const header = Buffer.alloc(frameHeaderSize);

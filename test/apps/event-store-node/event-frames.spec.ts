@@ -2,11 +2,12 @@ import fc from 'fast-check';
 import { ReadResp } from '@eventstore/db-client/generated/streams_pb';
 import {
   decodeEventFrame,
-  encodeEventFrames,
   eventData,
   splitFrames,
   withStructuredId,
+  type ProposedEvent,
 } from '../../../apps/event-store-node/wire/event-frames';
+import { encodeGroup } from '../../../apps/event-store-node/storage/group-encoding';
 import { ProtobufReader, uint63Max, WireError } from '../../../apps/shared/protobuf/protobuf-reader';
 
 const proposed = fc.record({
@@ -16,6 +17,18 @@ const proposed = fc.record({
   customMetadata: fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
   data: fc.uint8Array({ maxLength: 20_000 }).map((bytes) => Buffer.from(bytes)),
 });
+
+/** The frames of one append, as the node stores them. */
+function encodeEventFrames(
+  streamName: string,
+  events: readonly ProposedEvent[],
+  revision: number,
+  position: number,
+  createdAtMs: number,
+): Buffer {
+  const { rows } = encodeGroup([{ position, streamName, revision, events }], createdAtMs);
+  return rows[0]?.frames ?? Buffer.alloc(0);
+}
 
 /** What the official client's own decoder finds in a frame. */
 function official(frame: Buffer) {
