@@ -6,11 +6,12 @@ const ticksPerSecond = 100;
 
 /** CPU-seconds a process has used so far, by its name. Empty where there is no /proc: the figure is for information. */
 export async function cpuSeconds(processes: readonly ObservedProcess[]): Promise<Map<string, number>> {
-  const all = await allProcesses();
+  const pids = processes.some(({ withChildren }) => withChildren) ? await allPids() : [];
+  const all = await readTicks([...pids, ...processes.map(({ pid }) => pid)]);
   const seconds = new Map<string, number>();
   for (const { name, pid, withChildren } of processes) {
-    const pids = withChildren === true ? withDescendants(pid, all) : [pid];
-    const ticks = pids.reduce((sum, each) => sum + (all.get(each)?.ticks ?? 0), 0);
+    const family = withChildren === true ? withDescendants(pid, all) : [pid];
+    const ticks = family.reduce((sum, each) => sum + (all.get(each)?.ticks ?? 0), 0);
     if (all.has(pid)) seconds.set(name, (seconds.get(name) ?? 0) + ticks / ticksPerSecond);
   }
   return seconds;
@@ -22,12 +23,16 @@ interface ProcessTicks {
   readonly ticks: number;
 }
 
-async function allProcesses(): Promise<Map<number, ProcessTicks>> {
+async function allPids(): Promise<number[]> {
   const entries = await readdir('/proc').catch(() => []);
+  return entries.filter((name) => /^\d+$/.test(name)).map(Number);
+}
+
+async function readTicks(pids: readonly number[]): Promise<Map<number, ProcessTicks>> {
   const found = new Map<number, ProcessTicks>();
-  for (const entry of entries.filter((name) => /^\d+$/.test(name))) {
-    const stat = await readFile(`/proc/${entry}/stat`, 'latin1').catch(() => null);
-    if (stat !== null) found.set(Number(entry), parseStat(stat));
+  for (const pid of pids) {
+    const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => null);
+    if (stat !== null) found.set(pid, parseStat(stat));
   }
   return found;
 }
