@@ -1,0 +1,98 @@
+import { NO_STREAM, type EventStoreDBClient } from '@eventstore/db-client';
+import { randomUUID } from 'node:crypto';
+import { startTestNode, testEvent } from '../../support/event-store-node';
+import { atMost, exactly, type PressureScenario } from './scenario';
+
+const inFlight = 10_000;
+/** The client sends its default deadline of 10 s with each append; the node adds at most its own write timeout. */
+const answerMaxMs = 15_000;
+
+interface Outcome {
+  readonly stream: string;
+  readonly id: string;
+  readonly acknowledged: boolean;
+}
+
+/** 10,000 appends at once over one call: all answered, all there, none twice; then SIGTERM amidst as many again. */
+export const appendsInFlight: PressureScenario = {
+  name: 'appends in flight',
+  impossible: () => null,
+  run: async (_size, tell) => {
+    const node = await startTestNode();
+    try {
+      const startedAt = Date.now();
+      const outcomes = await settleAll(submit(node.client()));
+      const tookMs = Date.now() - startedAt;
+      tell(`${inFlight} appends answered in ${tookMs} ms`);
+      const { exit, pending } = await pastTheClientsOwnRejections(async () => {
+        const cutOff = submit(node.client());
+        await Promise.all(cutOff.slice(0, inFlight / 5));
+        return { exit: await node.process().stop(), pending: await settleAll(cutOff) };
+      });
+      tell(`SIGTERM amidst ${inFlight} appends: ${acknowledged(pending)} were acknowledged before the end`);
+      await node.restart();
+      const kept = await countKept(node.client(), [...outcomes, ...pending]);
+      return [
+        exactly('appends acknowledged', acknowledged(outcomes), inFlight),
+        atMost('time until the last answer', tookMs, answerMaxMs, 'ms'),
+        exactly('exit code after SIGTERM amidst appends', exit ?? -1, 0),
+        exactly('of these, appends never answered', inFlight - pending.length, 0),
+        exactly('acknowledged appends missing after the restart', kept.missing, 0),
+        exactly('stored before the end, yet not acknowledged', kept.unacknowledged, 0),
+        exactly('events stored twice', kept.doubled, 0),
+      ];
+    } finally {
+      await node.stop();
+    }
+  },
+};
+
+function submit(client: EventStoreDBClient): Promise<Outcome>[] {
+  return Array.from({ length: inFlight }, () => {
+    const event = testEvent('InFlight', { text: 'x'.repeat(900) });
+    const stream = `flight-${randomUUID()}`;
+    return client
+      .appendToStream(stream, event, { expectedRevision: NO_STREAM })
+      .then(() => ({ stream, id: event.id, acknowledged: true }))
+      .catch(() => ({ stream, id: event.id, acknowledged: false }));
+  });
+}
+
+/** What has settled in time: an append that is never answered is left out. */
+async function settleAll(appends: readonly Promise<Outcome>[]): Promise<Outcome[]> {
+  const settled: Outcome[] = [];
+  let limit: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((done) => (limit = setTimeout(done, 2 * answerMaxMs)));
+  await Promise.race([timeout, Promise.all(appends.map(async (append) => settled.push(await append)))]);
+  clearTimeout(limit);
+  return [...settled];
+}
+
+function acknowledged(outcomes: readonly Outcome[]): number {
+  return outcomes.filter((outcome) => outcome.acknowledged).length;
+}
+
+async function countKept(
+  client: EventStoreDBClient,
+  outcomes: readonly Outcome[],
+): Promise<{ missing: number; unacknowledged: number; doubled: number }> {
+  const timesStored = new Map<string, number>();
+  for await (const { event } of client.readAll())
+    if (event !== undefined) timesStored.set(event.id, (timesStored.get(event.id) ?? 0) + 1);
+  return {
+    missing: outcomes.filter(({ id, acknowledged }) => acknowledged && !timesStored.has(id)).length,
+    unacknowledged: outcomes.filter(({ id, acknowledged }) => !acknowledged && timesStored.has(id)).length,
+    doubled: [...timesStored.values()].filter((times) => times > 1).length,
+  };
+}
+
+/** The client also rejects a promise of its own that nobody can reach (event-store.md §2.3), when its node goes away. */
+async function pastTheClientsOwnRejections<T>(work: () => Promise<T>): Promise<T> {
+  const ignore = (): void => undefined;
+  process.on('unhandledRejection', ignore);
+  try {
+    return await work();
+  } finally {
+    process.off('unhandledRejection', ignore);
+  }
+}

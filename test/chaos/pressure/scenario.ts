@@ -1,0 +1,34 @@
+/** One thing a scenario has found out, with what was measured and what was allowed. */
+export interface Finding {
+  readonly what: string;
+  readonly measured: string;
+  readonly allowed: string;
+  readonly holds: boolean;
+}
+
+/** `quick` is the short form that runs with every build; `full` has the sizes that are claimed. */
+export type Size = 'quick' | 'full';
+
+export interface PressureScenario {
+  readonly name: string;
+  /** Why it cannot run here, or null. */
+  readonly impossible: () => string | null;
+  /** Starts what it needs and stops it again. `tell` shows a line of progress to people. */
+  readonly run: (size: Size, tell: (line: string) => void) => Promise<Finding[]>;
+}
+
+export function atMost(what: string, value: number, limit: number, unit: string): Finding {
+  return { what, measured: `${round(value)} ${unit}`, allowed: `≤ ${limit} ${unit}`, holds: value <= limit };
+}
+
+export function atLeast(what: string, value: number, limit: number, unit: string): Finding {
+  return { what, measured: `${round(value)} ${unit}`, allowed: `≥ ${limit} ${unit}`, holds: value >= limit };
+}
+
+export function exactly(what: string, value: number, wanted: number): Finding {
+  return { what, measured: String(value), allowed: String(wanted), holds: value === wanted };
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}
