@@ -11,6 +11,8 @@ export interface CampaignOptions {
 /** One thing that must hold whatever is killed. */
 export interface Campaign {
   readonly description: string;
+  /** Whether chance decides what happens: then a seed repeats it, and a self-test proves that the checks can fail. */
+  readonly drawsFaults: boolean;
   /** Resolves with whether it held. */
   run(options: CampaignOptions): Promise<boolean>;
 }

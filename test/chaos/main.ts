@@ -3,11 +3,12 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { randomInt } from 'node:crypto';
 import type { Campaign } from './campaign';
 import { logCampaign } from './log/campaign';
+import { pressureCampaign } from './pressure/campaign';
 
 const exitCodes = { held: 0, broken: 1, usage: 2, interrupted: 130 } as const;
 const seedMax = 2 ** 32 - 1;
 
-const campaigns: Readonly<Record<string, Campaign>> = { log: logCampaign };
+const campaigns: Readonly<Record<string, Campaign>> = { log: logCampaign, pressure: pressureCampaign };
 
 const program = new Command('chaos')
   .description('Break a running Mailfold on purpose, and check that it has kept its promises.')
@@ -15,22 +16,26 @@ const program = new Command('chaos')
   .exitOverride();
 
 for (const [name, campaign] of Object.entries(campaigns)) {
-  program
+  const command = program
     .command(name)
     .description(campaign.description)
     .option('--quick', 'the short form, as in CI', false)
-    .option('--self-test', 'only prove that the harness sees what it is there to see', false)
-    .option('--seed <n>', 'of the faults and of what is written; drawn and printed otherwise', seedOf)
-    .option('--json', 'all figures as one JSON document on stdout', false)
-    .action((options: { quick: boolean; selfTest: boolean; seed?: number; json: boolean }) =>
-      run(campaign, options),
-    );
+    .option('--json', 'all figures as one JSON document on stdout', false);
+  if (campaign.drawsFaults)
+    command
+      .option('--self-test', 'only prove that the harness sees what it is there to see', false)
+      .option('--seed <n>', 'of the faults and of what is written; drawn and printed otherwise', seedOf);
+  command.action((options: Options) => run(campaign, options));
 }
 
-async function run(
-  campaign: Campaign,
-  { quick, selfTest, seed, json }: { quick: boolean; selfTest: boolean; seed?: number; json: boolean },
-): Promise<void> {
+interface Options {
+  readonly quick: boolean;
+  readonly json: boolean;
+  readonly selfTest?: boolean;
+  readonly seed?: number;
+}
+
+async function run(campaign: Campaign, { quick, json, selfTest = false, seed }: Options): Promise<void> {
   const interruption = new AbortController();
   const interrupt = (): void => {
     if (interruption.signal.aborted) process.exit(exitCodes.interrupted);

@@ -16,6 +16,7 @@ const selfTestRoundsMax = 10;
 export const logCampaign: Campaign = {
   description:
     'kill the event store node and PostgreSQL under eight writers; nothing acknowledged may be lost',
+  drawsFaults: true,
   run: async (options) => {
     const folder = await mkdtemp(join(tmpdir(), 'mailfold-chaos-'));
     notice(`seed ${options.seed}; files in ${folder}`);
