@@ -11,6 +11,8 @@ import type { WriterConnection } from './writer-connection';
 const groupBytesMax = 8 * 1024 * 1024;
 const groupOperationsMax = 1_000;
 const waitingBytesMax = 64 * 1024 * 1024;
+/** An append waits here against its write timeout. Those beyond wait on the network, where no clock of ours runs. */
+const waitingOperationsMax = 2_000;
 const deadlineSweepMs = 20;
 /** The longest an append may take, as on a real node (event-store.md §4, BatchAppend). */
 export const writeTimeoutMs = 2_000;
@@ -56,7 +58,7 @@ export class LogWriter {
 
   /** Whoever sends more now should wait for {@link onRoom} first. */
   get isFull(): boolean {
-    return this.waitingBytes > waitingBytesMax;
+    return this.waitingBytes > waitingBytesMax || this.waiting.length > waitingOperationsMax;
   }
 
   /** Calls back once, when there is room again. */
