@@ -11,6 +11,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from '../../shared/process/log';
 import type { Authenticate } from './credentials';
 import { GrpcCall } from './grpc-call';
+import { keepAlive, keepAliveDefault, type KeepAlive } from './keep-alive';
 import { GrpcError, grpcCode, unauthenticatedError, unavailableError } from './grpc-status';
 
 /** Handles one call to its end. What it throws becomes the status; it ends the call itself otherwise. */
@@ -26,6 +27,7 @@ export interface GrpcServerOptions {
   /** PEM. `undefined`: HTTP/2 in the clear, begun with prior knowledge (RFC 9113 §3.3). */
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
   readonly authenticate: Authenticate;
+  readonly keepAlive?: KeepAlive;
 }
 
 /** A gRPC server for a fixed set of methods, on node:http2 alone. */
@@ -77,6 +79,7 @@ export class GrpcServer {
     this.sessions.add(session);
     session.on('close', () => this.sessions.delete(session));
     session.setLocalWindowSize(connectionWindowBytes);
+    keepAlive(session, this.options.keepAlive ?? keepAliveDefault);
   }
 
   private accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
