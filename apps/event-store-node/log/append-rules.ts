@@ -31,6 +31,8 @@ export type AppendDecision =
 const write: AppendDecision = { kind: 'write' };
 const wrongExpectedVersion: AppendDecision = { kind: 'wrongExpectedVersion' };
 const streamDeleted: AppendDecision = { kind: 'streamDeleted' };
+/** Equal to no event's id. */
+const newId = '';
 
 /**
  * The revision check of event-store.md §4, in its order. `ids` are those of the proposed events; content is never compared.
@@ -57,30 +59,15 @@ export function decideAppend(
   }
 }
 
-/** A delete compares like an append, but has no ids that could make it a repetition; a stream of nothing cannot be deleted. */
+/** A delete compares as an append of one new event does; but a stream of nothing cannot be deleted. */
 export function decideDelete(stream: StreamView, expected: ExpectedRevision): AppendDecision {
-  if (stream.tombstoned) return streamDeleted;
-  if (stream.last < 0 && !stream.hasMetadata) return wrongExpectedVersion;
-  return matchesCurrent(stream, expected) ? write : wrongExpectedVersion;
+  if (!stream.tombstoned && stream.last < 0 && !stream.hasMetadata) return wrongExpectedVersion;
+  return decideAppend(stream, expected, [newId]);
 }
 
 /** Unlike a soft delete, a tombstone may close a stream that never was. */
 export function decideTombstone(stream: StreamView, expected: ExpectedRevision): AppendDecision {
-  if (stream.tombstoned) return streamDeleted;
-  return matchesCurrent(stream, expected) ? write : wrongExpectedVersion;
-}
-
-function matchesCurrent(stream: StreamView, expected: ExpectedRevision): boolean {
-  switch (expected.kind) {
-    case 'any':
-      return true;
-    case 'streamExists':
-      return stream.last >= 0 || stream.hasMetadata;
-    case 'noStream':
-      return stream.last < 0;
-    case 'exact':
-      return expected.revision === stream.last;
-  }
+  return decideAppend(stream, expected, [newId]);
 }
 
 function after(stream: StreamView, revision: number, ids: readonly string[]): AppendDecision {

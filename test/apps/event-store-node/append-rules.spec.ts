@@ -85,12 +85,19 @@ describe('the revision check of an append', () => {
 });
 
 describe('the revision check of deletes', () => {
+  const softDeleted = stream('ab', { softDeleted: true, hasMetadata: true });
+
   test.each([
     ['missing, any', stream(''), any, 'wrongExpectedVersion', 'write'],
     ['missing, no stream', stream(''), noStream, 'wrongExpectedVersion', 'write'],
     ['only metadata, any', stream('', { hasMetadata: true }), any, 'write', 'write'],
     ['current revision', stream('ab'), exact(1), 'write', 'write'],
     ['other revision', stream('ab'), exact(0), 'wrongExpectedVersion', 'wrongExpectedVersion'],
+    ['soft-deleted, any', softDeleted, any, 'write', 'write'],
+    ['soft-deleted, no stream', softDeleted, noStream, 'write', 'write'],
+    ['soft-deleted, exists', softDeleted, streamExists, 'streamDeleted', 'streamDeleted'],
+    ['soft-deleted, current', softDeleted, exact(1), 'write', 'write'],
+    ['soft-deleted, other', softDeleted, exact(0), 'wrongExpectedVersion', 'wrongExpectedVersion'],
     ['tombstoned', stream('ab', { tombstoned: true }), any, 'streamDeleted', 'streamDeleted'],
   ] as const)('%s', (_name, view, expected, onDelete, onTombstone) => {
     expect(decideDelete(view, expected).kind).toBe(onDelete);
