@@ -8,6 +8,9 @@ export interface StreamMetadata {
   readonly maxAgeMs: number | undefined;
 }
 
+/** In ticks of 100 ns an age must fit in 63 bits. */
+const maxAgeMaxS = uint63Max / 1e7;
+
 export const noMetadata: StreamMetadata = {
   truncateBefore: undefined,
   maxCount: undefined,
@@ -17,15 +20,28 @@ export const noMetadata: StreamMetadata = {
 /** What a soft delete writes. Literal, because no double holds 2^63 - 1 (event-store.md §4, Delete). */
 export const softDeleteMetadata = Buffer.from('{"$tb":9223372036854775807}');
 
-/** Reads stream metadata; data that is not a JSON object means no rules. */
+/**
+ * Reads stream metadata. Data that is not a JSON object means no rules, and so does a system key of the wrong kind: a real
+ * node gives up on the whole document then, but steps over an integer that makes no sense (observed on 23.10.8 and 24.2.0).
+ */
 export function parseStreamMetadata(data: Buffer): StreamMetadata {
   const document = jsonObject(data);
-  const maxAgeS = positive(document['$maxAge']);
+  const { $maxAge, $maxCount, $tb, $cacheControl, $acl } = document;
+  const isWhole =
+    [$maxCount, $tb].every((value) => isAbsentOrInteger(value, uint63Max)) &&
+    [$maxAge, $cacheControl].every((value) => isAbsentOrInteger(value, maxAgeMaxS)) &&
+    ($acl === undefined || typeof $acl === 'object');
+  if (!isWhole) return noMetadata;
+  const maxAgeS = positive($maxAge);
   return {
-    truncateBefore: positive(document['$tb']),
-    maxCount: positive(document['$maxCount']),
+    truncateBefore: positive($tb),
+    maxCount: positive($maxCount),
     maxAgeMs: maxAgeS === undefined ? undefined : maxAgeS * 1000,
   };
+}
+
+function isAbsentOrInteger(value: unknown, max: number): boolean {
+  return value === undefined || (Number.isInteger(value) && Math.abs(value as number) <= max);
 }
 
 export function isSoftDeleted(metadata: StreamMetadata): boolean {
@@ -49,7 +65,7 @@ export function isExpired(metadata: StreamMetadata, createdAtMs: number, nowMs: 
 }
 
 function positive(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.floor(value) : undefined;
+  return typeof value === 'number' && value > 0 ? value : undefined;
 }
 
 function jsonObject(data: Buffer): Record<string, unknown> {

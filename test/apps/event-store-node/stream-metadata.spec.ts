@@ -16,6 +16,19 @@ describe('stream metadata', () => {
     (text) => expect(parse(text)).toEqual(noMetadata),
   );
 
+  test.each([
+    ...['{"$maxCount":"2","$tb":3}', '{"$maxCount":2.5,"$tb":3}', '{"$maxCount":null,"$tb":3}'],
+    ...['{"$maxCount":1e30,"$tb":3}', '{"$maxAge":99999999999999,"$tb":3}'],
+    ...['{"$cacheControl":"x","$tb":3}', '{"$acl":"x","$tb":3}'],
+  ])('a system key of the wrong kind spoils the others: %s', (text) =>
+    expect(parse(text)).toEqual(noMetadata),
+  );
+
+  test.each(['{"$maxCount":0,"$tb":3}', '{"$maxCount":-1,"$tb":3}', '{"own":"x","$acl":{"$r":"a"},"$tb":3}'])(
+    'a senseless number and keys of others do not: %s',
+    (text) => expect(parse(text)).toEqual({ ...noMetadata, truncateBefore: 3 }),
+  );
+
   test('the stricter of $tb and $maxCount decides what is visible', () => {
     expect(firstVisibleRevision(parse('{"$tb":3}'), 9)).toBe(3);
     expect(firstVisibleRevision(parse('{"$maxCount":2}'), 9)).toBe(8);
