@@ -3,9 +3,11 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import type { Access } from './credentials';
 import { MessageAssembler } from './message-assembler';
+import { WireError } from '../../shared/protobuf/protobuf-reader';
 import { asHeader, GrpcError, grpcCode } from './grpc-status';
 
-const messageBytesMax = 17 * 1024 * 1024;
+/** As a real node (event-store.md §4, Append). */
+const messageBytesMax = 16 * 1024 * 1024;
 const answerHeaders = { ':status': 200, 'content-type': 'application/grpc' };
 const timeoutUnitsMs: Readonly<Record<string, number>> = {
   H: 3_600_000,
@@ -162,7 +164,7 @@ export class GrpcCall {
 }
 
 function asGrpcError(error: unknown): GrpcError {
-  return error instanceof GrpcError
-    ? error
-    : new GrpcError(grpcCode.unknown, 'Exception was thrown by handler.');
+  if (error instanceof GrpcError) return error;
+  if (error instanceof WireError) return new GrpcError(grpcCode.invalidArgument, error.message);
+  return new GrpcError(grpcCode.unknown, 'Exception was thrown by handler.');
 }

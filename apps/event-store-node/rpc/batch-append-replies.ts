@@ -37,21 +37,17 @@ export function batchReply(
         ),
       );
     case 'timeout':
-      return batchTimeout(correlationId, target);
+      return batchError.timeoutAtDeadline(correlationId, target);
   }
 }
 
-/** In structured form whatever the request used, as a real node does at the deadline; clients understand both. */
-export function batchTimeout(correlationId: WireUuid, target: AppendTarget): Buffer {
-  return reply(
-    correlationId,
-    target,
-    status(grpcCode.deadlineExceeded, 'Timeout', emptyMessage),
-    'structured',
-  );
-}
+const timeout = status(grpcCode.deadlineExceeded, 'Timeout', emptyMessage);
 
 export const batchError = {
+  timeout: (correlationId: WireUuid, target: AppendTarget): Buffer => reply(correlationId, target, timeout),
+  /** In structured form whatever the request used, as a real node does at the deadline; clients understand both. */
+  timeoutAtDeadline: (correlationId: WireUuid, target: AppendTarget): Buffer =>
+    reply(correlationId, target, timeout, 'structured'),
   maximumAppendSizeExceeded: (correlationId: WireUuid, target: AppendTarget, bytesMax: number): Buffer =>
     reply(
       correlationId,

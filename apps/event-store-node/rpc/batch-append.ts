@@ -1,4 +1,4 @@
-import { GrpcError, grpcCode, unavailableError } from '../grpc/grpc-status';
+import { unavailableError } from '../grpc/grpc-status';
 import type { GrpcCall } from '../grpc/grpc-call';
 import { writeTimeoutMs, type LogWriter } from '../log/log-writer';
 import {
@@ -13,9 +13,9 @@ import {
 import type { ProposedEvent } from '../wire/event-frames';
 import { WireError } from '../../shared/protobuf/protobuf-reader';
 import type { WireUuid } from '../wire/uuid';
-import { isUuid } from '../wire/uuid';
+import { isUuid, nilUuid } from '../wire/uuid';
 import { appendBytesMax, appendSize } from './append-size';
-import { batchError, batchReply, batchTimeout } from './batch-append-replies';
+import { batchError, batchReply } from './batch-append-replies';
 
 interface OpenAppend {
   readonly target: AppendTarget;
@@ -58,8 +58,6 @@ class BatchAppendCall {
     // The call is about to end with UNAVAILABLE, which answers these too.
     if (this.unavailable) return;
     const part = readBatchAppendPart(body);
-    if (!isUuid(part.correlationId.text))
-      throw new GrpcError(grpcCode.invalidArgument, 'The correlation id is not a UUID.');
     try {
       this.take(part);
     } catch (error) {
@@ -79,7 +77,7 @@ class BatchAppendCall {
     const append = this.open.get(key) ?? this.begin(part);
     if (append === undefined) return;
     const events = part.proposed.map(readProposedEvent);
-    append.events.push(...events);
+    for (const event of events) append.events.push(event);
     append.byteCount += appendSize(events);
     if (append.byteCount > appendBytesMax) {
       this.close(key, append);
@@ -95,15 +93,21 @@ class BatchAppendCall {
   /** Parts of an append that was answered already, or never began, are ignored. */
   private begin(part: BatchAppendPart): OpenAppend | undefined {
     if (part.options === undefined) return undefined;
+    const { correlationId } = part;
+    const key = correlationId.text;
     const nowMs = Date.now();
     const target = readAppendTarget(part.options, nowMs);
-    const key = part.correlationId.text;
+    const refusal = this.refusal(correlationId, target, nowMs);
+    if (refusal !== undefined) {
+      this.call.push(refusal);
+      return undefined;
+    }
     const deadlineAtMs = Math.min(target.deadlineAtMs ?? Infinity, nowMs + writeTimeoutMs);
     const append: OpenAppend = {
       target: { ...target, deadlineAtMs },
       events: [],
       byteCount: 0,
-      expiry: setTimeout(() => this.expire(part.correlationId), Math.max(0, deadlineAtMs - nowMs)),
+      expiry: setTimeout(() => this.expire(correlationId), Math.max(0, deadlineAtMs - nowMs)),
     };
     this.unanswered += 1;
     this.open.set(key, append);
@@ -112,10 +116,18 @@ class BatchAppendCall {
     return append;
   }
 
+  /** What is answered at once, so that nothing is opened. */
+  private refusal(correlationId: WireUuid, target: AppendTarget, nowMs: number): Buffer | undefined {
+    if (!isUuid(correlationId.text) || correlationId.text === nilUuid)
+      return batchError.badRequest(correlationId, target, 'The correlation id is not a UUID or is nil.');
+    if (this.call.access !== 'granted') return batchError.accessDenied(correlationId, target);
+    if ((target.deadlineAtMs ?? Infinity) <= nowMs) return batchError.timeout(correlationId, target);
+    return undefined;
+  }
+
   private submit(correlationId: WireUuid, { target, events }: OpenAppend): void {
     const { streamName, expected } = target;
     if (expected === undefined) throw new BadRequest('No expected stream position was given.');
-    if (this.call.access !== 'granted') return this.reply(batchError.accessDenied(correlationId, target));
     this.writer.submit(
       { kind: 'append', streamName, expected, events, deadlineAtMs: target.deadlineAtMs ?? Infinity },
       (outcome) => {
@@ -144,7 +156,7 @@ class BatchAppendCall {
     const append = this.open.get(correlationId.text);
     if (append === undefined) return;
     this.close(correlationId.text, append);
-    this.reply(batchTimeout(correlationId, append.target));
+    this.reply(batchError.timeoutAtDeadline(correlationId, append.target));
   }
 
   private refuse(part: BatchAppendPart, reason: string): void {

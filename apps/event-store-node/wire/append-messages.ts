@@ -78,7 +78,7 @@ export function readProposedEvent(reader: ProtobufReader): ProposedEvent {
   let customMetadata: Buffer = noBytes;
   let data: Buffer = noBytes;
   while (reader.next()) {
-    if (reader.field === 1) id = readUuid(reader.message()).text;
+    if (reader.field === 1) id = readUuid(reader.message()).text.toLowerCase();
     else if (reader.field === 2) {
       const { key, value } = readMapEntry(reader.message());
       if (key === 'type') type = value;

@@ -1,7 +1,7 @@
 import { delimitedField, int64Field, message } from '../../shared/protobuf/protobuf-writer';
 import { WireError, type ProtobufReader } from '../../shared/protobuf/protobuf-reader';
 
-const textFormat = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const textFormat = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export const nilUuid = '00000000-0000-0000-0000-000000000000';
 
 /** Which of the two forms of `event_store.client.UUID` a message used; replies to it use the same. */
@@ -11,12 +11,12 @@ export interface WireUuid {
   readonly form: UuidForm;
 }
 
-/** Reads `UUID { 1 structured { 1 msb, 2 lsb }, 2 string }`. Lower-cases; does not check: see {@link isUuid}. */
+/** Reads `UUID { 1 structured { 1 msb, 2 lsb }, 2 string }`. Does not check: see {@link isUuid}. */
 export function readUuid(reader: ProtobufReader): WireUuid {
   let uuid: WireUuid = { text: '', form: 'string' };
   while (reader.next()) {
     if (reader.field === 1) uuid = { text: readStructured(reader.message()), form: 'structured' };
-    else if (reader.field === 2) uuid = { text: reader.string().toLowerCase(), form: 'string' };
+    else if (reader.field === 2) uuid = { text: reader.string(), form: 'string' };
   }
   return uuid;
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:http2';
 import { Client } from 'pg';
 import { delimitedField } from '../../../apps/shared/protobuf/protobuf-writer';
+import { nilUuid } from '../../../apps/event-store-node/wire/uuid';
 import { eventually } from '../../support/eventually';
 import { allEvents, startTestNode, testEvent, type TestNode } from '../../support/event-store-node';
 import { batchPart, batchReplies, noStreamOptions, proposed, RawCall, resetWithin } from './raw-call';
@@ -108,6 +109,19 @@ describe('BatchAppend', () => {
       new Map([[refused, 'BadRequest'], ...[...eventIds.keys()].map((id) => [id, 'success'] as const)]),
     );
   });
+
+  test.each(['', 'no uuid', nilUuid])(
+    'refuses the correlation id %j under it, and the call goes on',
+    async (id) => {
+      const { call, eventIds } = openBatch(1);
+      call.send(batchPart({ correlationId: id, options: noStreamOptions('unnamed'), events: [proposed()] }));
+      call.halfClose();
+      expect(await call.status).toBe('0');
+      expect(new Map(batchReplies(call))).toEqual(
+        new Map([[id, 'BadRequest'], ...[...eventIds.keys()].map((key) => [key, 'success'] as const)]),
+      );
+    },
+  );
 
   test('goes on with a call that had to wait for room when all before it has timed out', async () => {
     const hold = await holdCommits();
