@@ -2,6 +2,8 @@ import type { Logger } from '../shared/process/log';
 import { basicAuthentication, grantAll } from './grpc/credentials';
 import { GrpcServer, type GrpcHandler, type GrpcHandlers } from './grpc/grpc-server';
 import { accessDeniedError } from './grpc/grpc-status';
+import { beginLog } from './log/fresh-log';
+import { firstPosition } from './log/log-row';
 import { LogWriter } from './log/log-writer';
 import { StreamStates } from './log/stream-states';
 import { WriterConnection } from './log/writer-connection';
@@ -48,6 +50,7 @@ export async function startNode({
   const connection = await WriterConnection.open(databaseUrl, log, states, onFenced, signal);
   const reader = new LogReader(databaseUrl, connection.durable, log);
   const writer = new LogWriter(connection, states, connection.durable, log);
+  if (connection.durable.position < firstPosition) await beginLog(writer);
   const server = new GrpcServer(handlers(writer, reader), log, {
     tls: security?.tls,
     authenticate: security === undefined ? grantAll : basicAuthentication(security.credentials),

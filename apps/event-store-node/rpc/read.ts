@@ -6,23 +6,32 @@ import { readAll } from '../subscriptions/read-all';
 import { readStream } from '../subscriptions/read-stream';
 import { subscribeToAll } from '../subscriptions/subscribe-all';
 import { subscribeToStream } from '../subscriptions/subscribe-stream';
-import { readReadRequest } from '../wire/read-messages';
+import { readReadRequest, type ReadRequest } from '../wire/read-messages';
 
 /** Streams/Read: reads and catch-up subscriptions, of one stream or of `$all`. */
 export function readHandler(reader: LogReader) {
   return async (call: GrpcCall): Promise<void> => {
     const request = readReadRequest(await call.message());
-    const { streamName } = request;
-    const isSubscription = request.countMax === undefined;
-    if (isSubscription && request.backwards)
-      throw new GrpcError(grpcCode.invalidArgument, 'A subscription cannot run backwards.');
-    if (streamName === undefined) {
-      const filter = request.filter === undefined ? undefined : eventFilter(request.filter);
-      await (isSubscription ? subscribeToAll : readAll)(call, reader, request, filter);
-    } else {
-      if (streamName === '') throw new GrpcError(grpcCode.invalidArgument, 'The stream name is empty.');
-      await (isSubscription ? subscribeToStream : readStream)(call, reader, request, streamName);
-    }
+    checkCombination(request);
+    const filter = request.filter === undefined ? undefined : eventFilter(request.filter);
+    if (request.source === 'all')
+      await (request.isSubscription ? subscribeToAll : readAll)(call, reader, request, filter);
+    else await (request.isSubscription ? subscribeToStream : readStream)(call, reader, request);
     call.end();
   };
+}
+
+/** The protocol can say more than makes sense. */
+function checkCombination(request: ReadRequest): void {
+  const { source, streamName, isSubscription, countMax, backwards, filter } = request;
+  if (source === undefined) throw invalid('Neither a stream nor $all is named.');
+  if (source === 'stream' && streamName === '') throw invalid('The stream name is empty.');
+  if (source === 'stream' && filter !== undefined) throw invalid('A stream is read without a filter.');
+  if (isSubscription === (countMax !== undefined))
+    throw invalid('A read has a count, and a subscription has none.');
+  if (isSubscription && backwards) throw invalid('A subscription cannot run backwards.');
+}
+
+function invalid(message: string): GrpcError {
+  return new GrpcError(grpcCode.invalidArgument, message);
 }

@@ -3,8 +3,9 @@ import { lastPositionOf } from '../log/log-row';
 import { PageSize, type LogReader } from '../storage/log-reader';
 import { uint63Max } from '../../shared/protobuf/protobuf-reader';
 import type { ReadRequest } from '../wire/read-messages';
+import { EventEncoder } from './event-encoder';
 import type { EventFilter } from './event-filter';
-import { eventsOf, frameFor, type StoredEvent } from './stored-event';
+import { eventsOf, type StoredEvent } from './stored-event';
 
 /** Reads `$all`: forwards from a position inclusively, backwards from a position exclusively. */
 export async function readAll(
@@ -14,6 +15,7 @@ export async function readAll(
   filter: EventFilter | undefined,
 ): Promise<void> {
   const pages = request.backwards ? backwards(reader, request) : forwards(reader, request);
+  const encoder = new EventEncoder(reader, request);
   let remaining = request.countMax ?? 0;
   if (remaining === 0) return;
   for await (const page of pages) {
@@ -21,8 +23,7 @@ export async function readAll(
       .filter((event) => filter === undefined || filter.matches(event.streamName, event.frame))
       .slice(0, remaining);
     remaining -= wanted.length;
-    if (wanted.length > 0)
-      await call.write(Buffer.concat(wanted.map((event) => frameFor(event, request.structuredIds))));
+    if (wanted.length > 0) await call.write(Buffer.concat(await encoder.frames(wanted)));
     if (remaining <= 0 || call.signal.aborted) return;
   }
 }

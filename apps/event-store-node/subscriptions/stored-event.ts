@@ -1,4 +1,4 @@
-import { decodeEventFrame, splitFrames, withStructuredId } from '../wire/event-frames';
+import { decodeEventFrame, splitFrames } from '../wire/event-frames';
 import type { LogRow } from '../log/log-row';
 import { firstVisibleRevision, isExpired, type StreamMetadata } from '../log/stream-metadata';
 import { uint63Max } from '../../shared/protobuf/protobuf-reader';
@@ -18,11 +18,6 @@ export function eventsOf(row: LogRow): StoredEvent[] {
     revision: row.revision + index,
     frame,
   }));
-}
-
-/** The frame in the form the reader asked for. */
-export function frameFor(event: StoredEvent, structuredIds: boolean): Buffer {
-  return structuredIds ? withStructuredId(event.frame, event.position) : event.frame;
 }
 
 /** What `$tb`, `$maxCount` and `$maxAge` leave visible at this moment; a tombstone is always seen. */

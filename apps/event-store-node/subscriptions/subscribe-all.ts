@@ -4,8 +4,9 @@ import { GrpcError, grpcCode } from '../grpc/grpc-status';
 import { firstPosition, lastPositionOf, type LogRow } from '../log/log-row';
 import { PageSize, type LogReader } from '../storage/log-reader';
 import { readResponse, type ReadFrom, type ReadRequest } from '../wire/read-messages';
+import { EventEncoder } from './event-encoder';
 import type { EventFilter } from './event-filter';
-import { eventsOf, frameFor } from './stored-event';
+import { eventsOf, type StoredEvent } from './stored-event';
 
 /**
  * Follows `$all` until the client goes away: pages of the store while behind, rows in memory when live. It holds one page at
@@ -19,7 +20,7 @@ export async function subscribeToAll(
 ): Promise<void> {
   const { durable } = reader;
   await call.write(readResponse.confirmation(randomUUID()));
-  const page = new AllPage(filter, request.structuredIds);
+  const page = new AllPage(filter, new EventEncoder(reader, request));
   const size = new PageSize();
   let next = firstWanted(request.from, durable.position);
   for (let live = false; !call.signal.aborted;) {
@@ -35,7 +36,7 @@ export async function subscribeToAll(
     const last = rows.at(-1);
     // The position was durable, so rows are missing only if the log was replaced under us.
     if (last === undefined) throw invalidPosition();
-    const frames = page.frames(rows, next);
+    const frames = await page.frames(rows, next);
     next = lastPositionOf(last) + 1;
     if (frames.length > 0) await call.write(Buffer.concat(frames));
   }
@@ -64,13 +65,16 @@ class AllPage {
 
   constructor(
     private readonly filter: EventFilter | undefined,
-    private readonly structuredIds: boolean,
+    private readonly encoder: EventEncoder,
   ) {}
 
-  frames(rows: readonly LogRow[], from: number): Buffer[] {
-    if (this.filter === undefined && !this.structuredIds && rows.every((row) => row.position >= from))
+  async frames(rows: readonly LogRow[], from: number): Promise<Buffer[]> {
+    const { filter, encoder } = this;
+    if (filter === undefined && encoder.changesNothing && rows.every((row) => row.position >= from))
       return rows.map((row) => row.frames);
-    return rows.flatMap((row) => this.rowFrames(row, from));
+    const events = rows.flatMap(eventsOf).filter((event) => event.position >= from);
+    if (filter === undefined) return encoder.frames(events);
+    return this.filteredFrames(events, filter);
   }
 
   /** When catch-up ends: how far it has looked, unless the last checkpoint said so. */
@@ -80,18 +84,18 @@ class AllPage {
     return [readResponse.checkpoint(position)];
   }
 
-  private rowFrames(row: LogRow, from: number): Buffer[] {
-    const frames: Buffer[] = [];
-    for (const event of eventsOf(row)) {
-      if (event.position < from) continue;
-      if (this.filter === undefined || this.filter.matches(event.streamName, event.frame))
-        frames.push(frameFor(event, this.structuredIds));
+  private async filteredFrames(events: readonly StoredEvent[], filter: EventFilter): Promise<Buffer[]> {
+    const parts: (Buffer | readonly Buffer[])[] = [];
+    let matching: StoredEvent[] = [];
+    for (const event of events) {
+      if (filter.matches(event.streamName, event.frame)) matching.push(event);
       this.consideredSinceCheckpoint += 1;
-      if (this.filter === undefined || this.consideredSinceCheckpoint < this.filter.checkpointInterval)
-        continue;
-      frames.push(readResponse.checkpoint(event.position));
+      if (this.consideredSinceCheckpoint < filter.checkpointInterval) continue;
+      parts.push(await this.encoder.frames(matching), readResponse.checkpoint(event.position));
+      matching = [];
       this.consideredSinceCheckpoint = 0;
     }
-    return frames;
+    parts.push(await this.encoder.frames(matching));
+    return parts.flat();
   }
 }

@@ -5,19 +5,20 @@ import { lastPositionOf, type LogRow } from '../log/log-row';
 import { PageSize, type LogReader } from '../storage/log-reader';
 import { uint63Max } from '../../shared/protobuf/protobuf-reader';
 import { readResponse, type ReadFrom, type ReadRequest } from '../wire/read-messages';
-import { eventsOf, frameFor, visibility, type StoredEvent } from './stored-event';
+import { EventEncoder } from './event-encoder';
+import { eventsOf, visibility, type StoredEvent } from './stored-event';
 
 /** Follows one stream, which need not exist yet, until the client goes away or the stream is tombstoned. */
 export async function subscribeToStream(
   call: GrpcCall,
   reader: LogReader,
   request: ReadRequest,
-  streamName: string,
 ): Promise<void> {
+  const { streamName } = request;
   const info = await reader.streamInfo(streamName);
   if (info.tombstoned) throw streamDeletedError(streamName);
   await call.write(readResponse.confirmation(randomUUID()));
-  const subscriber = new StreamSubscriber(call, reader, streamName, request.structuredIds);
+  const subscriber = new StreamSubscriber(call, reader, streamName, new EventEncoder(reader, request));
   subscriber.nextRevision = firstWanted(request.from, info.last);
   while (!call.signal.aborted) await subscriber.followLive(await subscriber.catchUp());
 }
@@ -40,7 +41,7 @@ class StreamSubscriber {
     private readonly call: GrpcCall,
     private readonly reader: LogReader,
     private readonly streamName: string,
-    private readonly structuredIds: boolean,
+    private readonly encoder: EventEncoder,
   ) {}
 
   /** Sends what the store has. Returns the first position that it may not have looked at. */
@@ -77,7 +78,7 @@ class StreamSubscriber {
     const last = events.at(-1);
     if (last === undefined) return;
     this.nextRevision = last.revision + 1;
-    const frames = events.filter(isVisible).map((event) => frameFor(event, this.structuredIds));
+    const frames = await this.encoder.frames(events.filter(isVisible));
     if (frames.length > 0) await this.call.write(Buffer.concat(frames));
     if (last.revision >= uint63Max) throw streamDeletedError(this.streamName);
   }

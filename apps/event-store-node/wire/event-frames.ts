@@ -194,6 +194,11 @@ export function withStructuredId(frame: Buffer, position: number): Buffer {
   return message(header, body);
 }
 
+/** The `RecordedEvent` of a stored frame. */
+export function recordedEventOf(frame: Buffer): Buffer {
+  return frame.subarray(recordedEventStart(frame), recordedEventEnd(frame));
+}
+
 function recordedEvent(frame: Buffer): ProtobufReader {
   return new ProtobufReader(frame, recordedEventStart(frame), recordedEventEnd(frame));
 }

@@ -14,14 +14,20 @@ export interface FilterOptions {
   readonly checkpointMultiplier: number;
 }
 export interface ReadRequest {
-  /** `undefined` reads `$all`. */
-  readonly streamName: string | undefined;
+  readonly source: 'stream' | 'all' | undefined;
+  /** Empty for `$all`. */
+  readonly streamName: string;
   readonly from: ReadFrom;
   readonly backwards: boolean;
-  /** `undefined` is a subscription. */
+  readonly isSubscription: boolean;
+  /** `undefined` where the request names none. */
   readonly countMax: number | undefined;
   readonly filter: FilterOptions | undefined;
   readonly structuredIds: boolean;
+  /** Whether an event that points at another is sent together with it. */
+  readonly resolveLinks: boolean;
+  /** Whether a read of a stream ends with where the stream begins and ends. */
+  readonly wantsStreamPositions: boolean;
 }
 
 /** `ReadReq { 1 options { ... } }`, field numbers as in the comments of each branch. */
@@ -30,20 +36,29 @@ export function readReadRequest(body: Buffer): ReadRequest {
   let options: ProtobufReader | undefined;
   while (outer.next()) if (outer.field === 1) options = outer.message();
   const request = {
-    streamName: undefined as string | undefined,
+    source: undefined as ReadRequest['source'],
+    streamName: '',
     from: { kind: 'start' } as ReadFrom,
     backwards: false,
+    isSubscription: false,
     countMax: undefined as number | undefined,
     filter: undefined as FilterOptions | undefined,
-    structuredIds: false,
+    structuredIds: true,
+    resolveLinks: false,
+    wantsStreamPositions: false,
   };
   while (options?.next()) {
-    if (options.field === 1) Object.assign(request, readStreamOptions(options.message()));
-    else if (options.field === 2) request.from = readAllOptions(options.message());
+    if (options.field === 1)
+      Object.assign(request, { source: 'stream', ...readStreamOptions(options.message()) });
+    else if (options.field === 2)
+      Object.assign(request, { source: 'all', from: readAllOptions(options.message()) });
     else if (options.field === 3) request.backwards = options.varint() === 1;
+    else if (options.field === 4) request.resolveLinks = options.bool();
     else if (options.field === 5) request.countMax = options.varint();
+    else if (options.field === 6) request.isSubscription = true;
     else if (options.field === 7) request.filter = readFilterOptions(options.message());
-    else if (options.field === 9) request.structuredIds = hasField(options.message(), 1);
+    else if (options.field === 9) request.structuredIds = !hasField(options.message(), 2);
+    else if (options.field === 10) request.wantsStreamPositions = firstVarint(options.message()) >= 1;
   }
   return request;
 }
@@ -126,5 +141,7 @@ export const readResponse = {
     framed(delimitedField(3, message(varintField(1, position), varintField(2, position)))),
   streamNotFound: (streamName: string): Buffer =>
     framed(delimitedField(4, delimitedField(1, streamIdentifierMessage(streamName)))),
+  firstStreamPosition: (revision: number): Buffer => framed(varintField(5, revision)),
+  lastStreamPosition: (revision: number): Buffer => framed(varintField(6, revision)),
   caughtUp: (): Buffer => framed(delimitedField(8, emptyMessage)),
 };
