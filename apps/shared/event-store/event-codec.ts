@@ -4,7 +4,7 @@ import { parseStreamName } from '../../../domain/stream-name';
 import { KeyUnknown, type KeyRing } from '../keys/key-ring';
 import { seal, SealBroken, sealedJsonKeyId, sealedKeyId, sealJson, unseal, unsealJson } from '../keys/seal';
 import type { EventToAppend, LogEvent } from './event-store';
-import { unreadableReason, upcast } from './upcasters';
+import { erasedFields, mailfoldSchemas, unreadableReason, upcast, type EventSchemas } from './upcasters';
 
 /** An event as the wire carries it. Content chunks are bytes, all else is JSON, so that a server's own tools can show it. */
 export interface StoredEvent {
@@ -32,10 +32,10 @@ export interface EventCodec {
   decode(stored: ReadEvent): Promise<LogEvent>;
 }
 
-export function createEventCodec(keys: KeyRing): EventCodec {
+export function createEventCodec(keys: KeyRing, schemas: EventSchemas = mailfoldSchemas): EventCodec {
   return {
     encode: (streamName, event) => encode(keys, streamName, event),
-    decode: (stored) => decode(keys, stored),
+    decode: (stored) => decode(keys, schemas, stored),
   };
 }
 
@@ -67,22 +67,30 @@ async function encode(
   };
 }
 
-async function decode(keys: KeyRing, stored: ReadEvent): Promise<LogEvent> {
-  const { id, type, streamName, revision, position } = stored;
-  const unreadable = unreadableReason(type, stored.metadata.schemaVersion);
+async function decode(keys: KeyRing, schemas: EventSchemas, stored: ReadEvent): Promise<LogEvent> {
+  const { id, streamName, revision, position } = stored;
+  const unreadable = unreadableReason(stored.type, stored.metadata.schemaVersion, schemas);
   if (unreadable !== null) return undecodable(stored, unreadable);
   if (parseStreamName(streamName)?.tenantId !== stored.metadata.tenantId) {
     return undecodable(stored, 'the metadata names another tenant than the stream');
   }
+  const metadata = stored.metadata as unknown as EventMetadata;
+  let opened: Fields;
   try {
-    const opened =
-      type === 'MessageContentStored' ? await openChunk(keys, stored) : await openFields(keys, stored);
-    const metadata = stored.metadata as unknown as EventMetadata;
-    const data = upcast(type, metadata.schemaVersion, opened);
-    return { id, type, streamName, revision, position, metadata, data } as unknown as Recorded<MailfoldEvent>;
+    opened = await openData(keys, schemas, stored, metadata.schemaVersion);
   } catch (error) {
     if (!isStoredWrong(error)) throw error;
     return undecodable(stored, error.message);
+  }
+  try {
+    const { type, data } = upcast(
+      { type: stored.type, version: metadata.schemaVersion, data: opened },
+      schemas,
+    );
+    return { id, type, streamName, revision, position, metadata, data } as unknown as Recorded<MailfoldEvent>;
+  } catch (error) {
+    // Nothing in there waits for anybody: what fails once fails for ever.
+    return undecodable(stored, error instanceof Error ? error.message : String(error));
   }
 }
 
@@ -103,6 +111,12 @@ function undecodable({ id, streamName, type, revision, position }: ReadEvent, re
   return { undecodable: true, id, streamName, type, revision, position, reason };
 }
 
+function openData(keys: KeyRing, schemas: EventSchemas, stored: ReadEvent, version: number): Promise<Fields> {
+  return stored.type === 'MessageContentStored'
+    ? openChunk(keys, stored)
+    : openFields(keys, stored, erasedFields(stored.type, version, schemas));
+}
+
 async function openChunk(keys: KeyRing, stored: ReadEvent): Promise<Fields> {
   if (!(stored.data instanceof Uint8Array)) throw new StoredWrong('a content chunk must be bytes');
   const key = await keys.keyById(sealedKeyId(stored.data));
@@ -110,14 +124,13 @@ async function openChunk(keys: KeyRing, stored: ReadEvent): Promise<Fields> {
   return { chunk: stored.metadata.chunk, bytes };
 }
 
-async function openFields(keys: KeyRing, stored: ReadEvent): Promise<Fields> {
+async function openFields(keys: KeyRing, stored: ReadEvent, erased: Fields): Promise<Fields> {
   if (stored.data instanceof Uint8Array) throw new StoredWrong(`the data of ${stored.type} must be JSON`);
   const { sealed, ...open } = stored.data;
   if (sealed === undefined) return open;
   if (typeof sealed !== 'string') throw new StoredWrong('sealed fields must be base64');
   const key = await keys.keyById(sealedJsonKeyId(sealed));
-  const personal =
-    key === 'destroyed' ? erasedFields(stored.type) : unsealJson(key, sealed, contextOf(stored));
+  const personal = key === 'destroyed' ? erased : unsealJson(key, sealed, contextOf(stored));
   return { ...open, ...(personal as Fields) };
 }
 
@@ -130,12 +143,8 @@ function sealingContext(tenantId: string, streamName: string, type: string, id: 
   return `${tenantId}|${streamName}|${type}|${id}`;
 }
 
-function erasedFields(type: string): Fields {
-  return (sealedFields as Record<string, Fields | undefined>)[type] ?? {};
-}
-
-function sealedNames(type: string): string[] {
-  return Object.keys(erasedFields(type));
+function sealedNames(type: MailfoldEvent['type']): string[] {
+  return Object.keys((sealedFields as Record<string, Fields | undefined>)[type] ?? {});
 }
 
 function split(data: Fields, sealed: readonly string[]): { open: Fields; personal: Fields } {
