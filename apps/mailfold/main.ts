@@ -2,6 +2,8 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { exitCodes, runCommand, type CommandContext, type GlobalOptions } from './command-run';
 import { importCommand, type ImportOptions } from './import/import.command';
+import { logAuditCommand, type LogAuditOptions } from './log/log-audit.command';
+import { logStatusCommand } from './log/log-status.command';
 import { migrateCommand } from './migrate/migrate.command';
 import { rebuildCommand, type RebuildOptions } from './rebuild/rebuild.command';
 import { statusCommand } from './status/status.command';
@@ -52,6 +54,21 @@ program
   )
   .action(run((context, tier: string, options: VerifyOptions) => verifyCommand(tier, options, context)));
 
+const log = program
+  .command('log')
+  .description('look at the log itself, and at the ledger that is kept of it');
+
+log
+  .command('status')
+  .description('show how long the log is, how fast it grows, what is in it, and how far the ledger has come')
+  .action(run((context) => logStatusCommand(context)));
+
+log
+  .command('audit')
+  .description('read the whole log and hold every event against the rules, its schema version and the ledger')
+  .option('--after <position>', 'go on behind this position, as an interrupted audit says', position)
+  .action(run((context, options: LogAuditOptions) => logAuditCommand(options, context)));
+
 program
   .command('migrate')
   .description('bring the databases up to date, and give each tier its first generation')
@@ -76,6 +93,12 @@ function countBetween(min: number, max: number): (text: string) => number {
       throw new InvalidArgumentError(`It takes a number from ${min} to ${max}.`);
     return count;
   };
+}
+
+function position(text: string): bigint {
+  if (!/^\d{1,20}$/.test(text))
+    throw new InvalidArgumentError('It takes a position of the log, such as 4711.');
+  return BigInt(text);
 }
 
 function twoGenerations(text: string): readonly [number, number] {

@@ -11,6 +11,8 @@ export interface MailfoldOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Told of every document the command prints, as it prints it. */
   readonly onRecord?: (record: Record<string, unknown>) => void;
+  /** Handed the means to interrupt it. */
+  readonly onStart?: (kill: (signal: NodeJS.Signals) => void) => void;
   readonly onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
 }
 
@@ -21,6 +23,7 @@ export async function mailfold(args: readonly string[], options: MailfoldOptions
     env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  options.onStart?.((signal) => child.kill(signal));
   const records: Record<string, unknown>[] = [];
   let unfinished = '';
   let stderr = '';

@@ -6,7 +6,7 @@ import type { EventStore } from '../../shared/event-store/event-store';
 import { listGenerations, type Generation } from '../../shared/generations/generations';
 import { exitCodes, oneLine, type CommandContext } from '../command-run';
 import { controlUrl, openLog, openPool, tierUrl } from '../connections';
-import { groupedDigits, table, type Output } from '../output';
+import { duration, groupedDigits, table, type Output } from '../output';
 import { statusOf, type GenerationStatus } from './tier-status';
 
 const httpTimeoutMs = 3_000;
@@ -127,7 +127,8 @@ function printGeneration(output: Output, tier: string, status: GenerationStatus)
     output.line(line);
 }
 
-function lagText({ lagEvents, isLagCountedInPart }: GenerationStatus): string {
+function lagText({ lagEvents, isLagCountedInPart, lagSeconds }: GenerationStatus): string {
   if (lagEvents === null) return 'lag unknown';
-  return `lag ${isLagCountedInPart ? 'at least ' : ''}${groupedDigits(lagEvents)} events`;
+  const waiting = lagEvents > 0 && lagSeconds !== null ? `, ${duration(lagSeconds)}` : '';
+  return `lag ${isLagCountedInPart ? 'at least ' : ''}${groupedDigits(lagEvents)} events${waiting}`;
 }

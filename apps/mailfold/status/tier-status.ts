@@ -1,12 +1,10 @@
 import type { Pool } from 'pg';
+import { parseStreamName } from '../../../domain/stream-name';
 import { tablesOf } from '../../../projections/tiers';
 import type { ProjectionTier } from '../../../projections/tier';
 import type { EventStore } from '../../shared/event-store/event-store';
 import type { Generation } from '../../shared/generations/generations';
-
-/** Counting the log further would cost more than the figure is worth; the positions tell the rest. */
-const lagCountedMax = 10_000;
-const lagTimeoutMs = 3_000;
+import { unreadEvents, type UnreadEvents } from '../log/unread-events';
 
 export interface GenerationStatus {
   readonly generation: number;
@@ -22,6 +20,8 @@ export interface GenerationStatus {
   readonly lagEvents: number | null;
   /** True: at least `lagEvents`, there may be more. */
   readonly isLagCountedInPart: boolean;
+  /** How long the first of them has been lying in the log. */
+  readonly lagSeconds: number | null;
   readonly parkedEvents: number;
   readonly rows: Readonly<Record<string, number>>;
 }
@@ -62,39 +62,26 @@ export async function statusOf(
     position: lowest?.position ?? null,
     events: lanes.reduce((sum, lane) => sum + Number(lane.events), 0),
     lagEvents: lag?.events ?? null,
-    isLagCountedInPart: lag?.isInPart ?? false,
+    isLagCountedInPart: lag?.isCountedInPart ?? false,
+    lagSeconds: lag?.lagSeconds ?? null,
     parkedEvents: parked.rows[0]?.count ?? 0,
   };
 }
 
-/** Counts what a projector would still have to read. */
-async function lagOf(
+/** What a projector would still have to read. */
+function lagOf(
   store: EventStore,
   tier: ProjectionTier,
   lane: LaneRow | undefined,
-): Promise<{ events: number; isInPart: boolean } | null> {
+): Promise<UnreadEvents | null> {
   const after =
     lane?.position != null && lane.event_id !== null
       ? { position: BigInt(lane.position), eventId: lane.event_id }
       : null;
-  const stop = new AbortController();
-  const timer = setTimeout(() => stop.abort(), lagTimeoutMs);
-  let events = 0;
-  try {
-    for await (const message of store.subscribe({
-      after,
-      withContent: tier.withContent,
-      signal: stop.signal,
-    })) {
-      if (message.kind === 'caught-up') return { events, isInPart: false };
-      if (message.kind === 'event') events += 1;
-      if (events === lagCountedMax) break;
-    }
-    return { events, isInPart: true };
-  } catch {
-    return null;
-  } finally {
-    clearTimeout(timer);
-    stop.abort();
-  }
+  return unreadEvents(
+    store,
+    after,
+    ({ streamName, type }) =>
+      parseStreamName(streamName) !== null && (tier.withContent || type !== 'MessageContentStored'),
+  );
 }

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import type { EventStore } from '../event-store/event-store';
+import type { EventStore, LogReadOptions } from '../event-store/event-store';
 import { addCensuses, count, countedEvent, type Census, type Tally } from './census';
 import { segmentColumns, segmentOf, type SegmentRow } from './ledger-rows';
 import type { Segment } from './segment';
@@ -36,8 +36,41 @@ export class LogLedger {
 
   /** How far the ledger has come; null while it is empty. */
   async head(): Promise<LogPlace | null> {
+    const last = await this.lastSegment();
+    return last === null ? null : endOf(last);
+  }
+
+  /** The open segment as it is now; null while the ledger is empty. */
+  async lastSegment(): Promise<Segment | null> {
     const [last] = await this.select('order by position_to desc limit 1');
-    return last === undefined ? null : endOf(last);
+    return last ?? null;
+  }
+
+  /** The checkpoint of the live tail; null before its first write. */
+  async checkpoint(): Promise<LogReadOptions['after']> {
+    const { rows } = await this.pool.query<{ position: string | null; event_id: string | null }>(
+      'select commit_position as position, event_id from log_ledger_checkpoint',
+    );
+    const { position = null, event_id: eventId = null } = rows[0] ?? {};
+    return position === null || eventId === null ? null : { position: BigInt(position), eventId };
+  }
+
+  /** Events and bytes of the whole ledger by type and schema version, in the order of their names. */
+  async census(): Promise<{ name: string; events: number; bytes: number }[]> {
+    const { rows } = await this.pool.query<{ name: string; events: string; bytes: string }>(
+      `select name, sum((tally ->> 'events')::bigint) as events, sum((tally ->> 'bytes')::bigint) as bytes
+       from log_ledger, jsonb_each(census) as counted (name, tally) group by name order by name collate "C"`,
+    );
+    return rows.map(({ name, events, bytes }) => ({ name, events: Number(events), bytes: Number(bytes) }));
+  }
+
+  /** How many events came in since the beginning of a minute, by log time; no segment reaches into two minutes. */
+  async eventsSince(minuteMs: number): Promise<number> {
+    const { rows } = await this.pool.query<{ events: string }>(
+      'select coalesce(sum(events), 0) as events from log_ledger where time_to >= $1 and time_from >= $1',
+      [new Date(minuteMs).toISOString()],
+    );
+    return Number(rows[0]?.events ?? 0);
   }
 
   /** The last event at or before `position`; null before the first one. @throws BehindLedger */
