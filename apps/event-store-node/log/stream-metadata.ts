@@ -19,6 +19,7 @@ export const noMetadata: StreamMetadata = {
 
 /** What a soft delete writes. Literal, because no double holds 2^63 - 1 (event-store.md §4, Delete). */
 export const softDeleteMetadata = Buffer.from('{"$tb":9223372036854775807}');
+const softDeletePattern = /"\$tb"\s*:\s*9223372036854775807(?!\d)/;
 
 /**
  * Reads stream metadata. Data that is not a JSON object means no rules, and so does a system key of the wrong kind: a real
@@ -34,7 +35,7 @@ export function parseStreamMetadata(data: Buffer): StreamMetadata {
   if (!isWhole) return noMetadata;
   const maxAgeS = positive($maxAge);
   return {
-    truncateBefore: positive($tb),
+    truncateBefore: truncateBefore(positive($tb), data),
     maxCount: positive($maxCount),
     maxAgeMs: maxAgeS === undefined ? undefined : maxAgeS * 1000,
   };
@@ -62,6 +63,12 @@ export function firstVisibleRevision(metadata: StreamMetadata, last: number): nu
 /** Whether an event has outlived the stream's `$maxAge`. */
 export function isExpired(metadata: StreamMetadata, createdAtMs: number, nowMs: number): boolean {
   return metadata.maxAgeMs !== undefined && createdAtMs < nowMs - metadata.maxAgeMs;
+}
+
+/** Numbers near 2^63 are one and the same as doubles, but only the last of them deletes: the text decides. */
+function truncateBefore(value: number | undefined, data: Buffer): number | undefined {
+  if (value === undefined || value < uint63Max) return value;
+  return softDeletePattern.test(data.toString()) ? uint63Max : Number.MAX_SAFE_INTEGER;
 }
 
 function positive(value: unknown): number | undefined {

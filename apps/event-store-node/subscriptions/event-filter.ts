@@ -19,7 +19,7 @@ export function eventFilter(options: FilterOptions): EventFilter {
   if (options.windowMax === undefined) throw invalid('The filter has no window.');
   if (options.windowMax === 0) throw invalid('The filter window must be above zero.');
   if (options.checkpointMultiplier === 0)
-    throw invalid('The checkpoint interval multiplier must be above zero.');
+    throw new GrpcError(grpcCode.unknown, 'The checkpoint interval multiplier must be above zero.');
   const window = options.windowMax === 'count' ? windowDefault : options.windowMax;
   const matchesText = remembered(
     options.regex === '' ? prefixTest(options.prefixes) : compileRegex(options.regex),

@@ -45,6 +45,8 @@ describe('stream metadata', () => {
   test('only the largest $tb means deleted', () => {
     expect(isSoftDeleted(parseStreamMetadata(softDeleteMetadata))).toBe(true);
     expect(isSoftDeleted(parse('{"$tb":9007199254740991}'))).toBe(false);
+    expect(isSoftDeleted(parse('{"$tb":9223372036854775806}'))).toBe(false);
+    expect(isSoftDeleted(parse('{ "$tb" : 9223372036854775807 }'))).toBe(true);
   });
 
   test('undeleting keeps the other keys', () => {
