@@ -41,6 +41,8 @@ export interface StoredStreams {
 }
 
 const payloadCount = 64;
+/** A prime: streams that are extended one after the other do not lie beside each other in the log. */
+const storedStride = 7_919;
 const dataBytes = 1_000;
 export const eventType = 'MessageReceived';
 
@@ -74,10 +76,15 @@ export function streamNameOf(bytes: SeededBytes, namespace = ''): string {
   return `conversation-${namespace}${bytes.uuid()}`;
 }
 
-/** Names of the streams a fill has stored, in its order. */
-export function* storedStreamNames({ seed, streamCount }: StoredStreams): Generator<string> {
-  const bytes = new SeededBytes(`stored ${seed}`);
-  for (let count = 0; count < streamCount; count++) yield streamNameOf(bytes);
+/** By its place in the fill, so that any of a million can be named without the others. */
+export function storedStreamName({ seed }: StoredStreams, index: number): string {
+  return streamNameOf(new SeededBytes(`stored stream ${seed} ${index}`));
+}
+
+/** Of the fill's events, in the order of its log. */
+export function storedEventIds({ seed }: StoredStreams): () => string {
+  const bytes = new SeededBytes(`stored events ${seed}`);
+  return () => bytes.uuid();
 }
 
 /** Bodies shared by all events; which one an event has follows from its id, so a reader can tell without being told. */
@@ -120,13 +127,11 @@ export class Workload {
   readonly payloads: Payloads;
   private readonly bytes: SeededBytes;
   private readonly turns = new Map<number, { streamName: string; revision: number; appends: number }>();
-  private readonly stored: Iterator<string> | undefined;
   private streamCount = 0;
 
   constructor(private readonly options: WorkloadOptions) {
     this.payloads = new Payloads(options.seed);
     this.bytes = new SeededBytes(`workload ${options.seed}`);
-    this.stored = options.stored === undefined ? undefined : storedStreamNames(options.stored);
   }
 
   /** To be acknowledged before the same worker asks again. */
@@ -149,14 +154,12 @@ export class Workload {
   }
 
   private openStream(): { streamName: string; revision: number; appends: number } {
+    const { stored, namespace } = this.options;
     this.streamCount += 1;
-    const stored = this.streamCount % 2 === 0 ? this.stored?.next() : undefined;
-    if (stored !== undefined && stored.done !== true)
-      return {
-        streamName: stored.value,
-        revision: (this.options.stored?.eventsPerStream ?? 0) - 1,
-        appends: 0,
-      };
-    return { streamName: streamNameOf(this.bytes, this.options.namespace), revision: -1, appends: 0 };
+    const storedIndex = Math.floor(this.streamCount / 2);
+    if (stored === undefined || this.streamCount % 2 === 1 || storedIndex > stored.streamCount)
+      return { streamName: streamNameOf(this.bytes, namespace), revision: -1, appends: 0 };
+    const streamName = storedStreamName(stored, (storedIndex * storedStride) % stored.streamCount);
+    return { streamName, revision: stored.eventsPerStream - 1, appends: 0 };
   }
 }
