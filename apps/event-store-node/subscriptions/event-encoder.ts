@@ -26,7 +26,7 @@ export class EventEncoder {
   async frames(events: readonly StoredEvent[]): Promise<Buffer[]> {
     if (this.changesNothing) return events.map(({ frame }) => frame);
     return Promise.all(
-      events.map((event) => {
+      events.map(async (event) => {
         if (this.resolveLinks && decodeEventFrame(event.frame).type === linkType) return this.resolved(event);
         return this.structuredIds ? withStructuredId(event.frame, event.position) : event.frame;
       }),
