@@ -72,7 +72,9 @@ export class GrpcCall {
    */
   async messages(): Promise<Buffer[]> {
     const bodies: Buffer[] = [];
-    for await (const chunk of this.stream) bodies.push(...this.assembler.push(chunk as Buffer));
+    // A stream destroyed because of a message we refuse could not carry the status that says so.
+    for await (const chunk of this.stream.iterator({ destroyOnReturn: false }))
+      bodies.push(...this.assembler.push(chunk as Buffer));
     if (!this.assembler.isBetweenMessages)
       throw new GrpcError(grpcCode.internal, 'The request ends within a message.');
     return bodies;
@@ -145,13 +147,11 @@ export class GrpcCall {
     if (this.stream.destroyed || this.stream.closed) return;
     if (!this.stream.headersSent) {
       this.stream.respond({ ...answerHeaders, ...trailers }, { endStream: true });
-      this.discardInput();
-      return;
+      return this.discardInput();
     }
     this.stream.once('wantTrailers', () => {
       this.stream.sendTrailers(trailers);
-      // A reset in the same turn would overtake the trailers, and the status with them.
-      setImmediate(() => this.discardInput());
+      this.discardInput();
     });
     this.stream.end();
   }
@@ -159,7 +159,10 @@ export class GrpcCall {
   /** A client that is still sending must not keep the stream open: RST_STREAM(NO_ERROR) as HTTP/2 §8.1 allows. */
   private discardInput(): void {
     this.stream.resume();
-    if (!this.stream.readableEnded) this.stream.close(constants.NGHTTP2_NO_ERROR);
+    // A reset in the same turn would overtake the trailers, and the status with them.
+    setImmediate(() => {
+      if (!this.stream.readableEnded) this.stream.close(constants.NGHTTP2_NO_ERROR);
+    });
   }
 }
 
