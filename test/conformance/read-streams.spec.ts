@@ -138,17 +138,14 @@ describeOnEachServer('reading streams', (server) => {
     expect(structured.map(uuidText)).toEqual(asText.map(uuidText));
   });
 
-  onlyOnRealServers(server, 'tells them to nobody')(
-    'first and last stream position are told only to those who ask for compatibility 1',
-    async () => {
-      const positionCases = [ContentCase.FIRST_STREAM_POSITION, ContentCase.LAST_STREAM_POSITION];
-      const plain = await read(stream, { count: 10n });
-      expect(plain.kinds.filter((kind) => positionCases.includes(kind as never))).toEqual([]);
-      const { messages } = await read(stream, { count: 10n, compatibility: 1 });
-      const last = messages.find((message) => message.hasLastStreamPosition());
-      expect(last?.getLastStreamPosition()).toBe('9');
-    },
-  );
+  test('first and last stream position are told only to those who ask for compatibility 1', async () => {
+    const positionCases = [ContentCase.FIRST_STREAM_POSITION, ContentCase.LAST_STREAM_POSITION];
+    const plain = await read(stream, { count: 10n });
+    expect(plain.kinds.filter((kind) => positionCases.includes(kind as never))).toEqual([]);
+    const { messages } = await read(stream, { count: 10n, compatibility: 1 });
+    const last = messages.find((message) => message.hasLastStreamPosition());
+    expect(last?.getLastStreamPosition()).toBe('9');
+  });
 
   test('many pages come complete and in order, both ways', async () => {
     const long = newStream();
@@ -182,19 +179,16 @@ describeOnEachServer('reading streams', (server) => {
       return links;
     }
 
-    onlyOnRealServers(server, 'does not resolve links')(
-      'the target comes as the event and the link beside it; a missing target leaves the event unset',
-      async () => {
-        const target = await streamOf(server.client(), 'abc');
-        const links = await linksTo(target);
-        const { events } = await read(links, { count: 10n, resolveLinks: true });
-        const typeOf = (event?: ReadResp.ReadEvent.RecordedEvent) => event?.getMetadataMap().get('type');
-        expect(events.map((event) => typeOf(event.getEvent()))).toEqual(['a', 'c', undefined]);
-        expect(events.map((event) => typeOf(event.getLink()))).toEqual(['$>', '$>', '$>']);
-        expect(events.map((event) => event.getLink()?.getStreamRevision())).toEqual(['0', '1', '2']);
-        expect(events.map((event) => event.getEvent()?.getStreamRevision())).toEqual(['0', '2', undefined]);
-      },
-    );
+    test('the target comes as the event and the link beside it; a missing target leaves the event unset', async () => {
+      const target = await streamOf(server.client(), 'abc');
+      const links = await linksTo(target);
+      const { events } = await read(links, { count: 10n, resolveLinks: true });
+      const typeOf = (event?: ReadResp.ReadEvent.RecordedEvent) => event?.getMetadataMap().get('type');
+      expect(events.map((event) => typeOf(event.getEvent()))).toEqual(['a', 'c', undefined]);
+      expect(events.map((event) => typeOf(event.getLink()))).toEqual(['$>', '$>', '$>']);
+      expect(events.map((event) => event.getLink()?.getStreamRevision())).toEqual(['0', '1', '2']);
+      expect(events.map((event) => event.getEvent()?.getStreamRevision())).toEqual(['0', '2', undefined]);
+    });
 
     test('the position is that of the link', async () => {
       const links = await linksTo(await streamOf(server.client(), 'abc'));
