@@ -1,5 +1,6 @@
 import { EventStoreDBClient } from '@eventstore/db-client';
 import { CallTimedOut, ClientDiscarded, isFinalAnswer, isPoisoned } from './client-errors';
+import { forgiveLateReplies, trackChannels } from './client-internals';
 
 /**
  * Reads in flight on one connection. A server allows 100 streams; the 101st waits without an error (event-store.md §4), and
@@ -87,11 +88,6 @@ export class ClientHolder {
   }
 }
 
-/** Of the client's inside, for want of a way to close its connections: `dispose()` cancels calls and keeps them open. */
-interface ClientChannels {
-  createChannel(): Promise<{ close(): void }>;
-}
-
 /** A client, and what is known of its health. */
 class HeldClient {
   readonly client: EventStoreDBClient;
@@ -99,19 +95,12 @@ class HeldClient {
   readonly limits = new Set<TimeLimit>();
   private answeredAt: number | null = null;
   private failingSince: number | null = null;
-  private isClosed = false;
-  private readonly channels: { close(): void }[] = [];
+  private readonly closeChannels: () => void;
 
   constructor(url: string) {
     this.client = EventStoreDBClient.connectionString(url);
-    const internals = this.client as unknown as ClientChannels;
-    const createChannel = internals.createChannel.bind(internals);
-    internals.createChannel = async () => {
-      const channel = await createChannel();
-      if (this.isClosed) channel.close();
-      else this.channels.push(channel);
-      return channel;
-    };
+    this.closeChannels = trackChannels(this.client);
+    forgiveLateReplies(this.client);
   }
 
   answered(): void {
@@ -132,10 +121,9 @@ class HeldClient {
 
   /** Never throws, and waits for nothing that a broken connection could hold up. */
   async close(): Promise<void> {
-    this.isClosed = true;
     for (const limit of this.limits) limit.end(new ClientDiscarded());
     await new TimeLimit(2_000).over(this.client.dispose()).catch(() => undefined);
-    for (const channel of this.channels) channel.close();
+    this.closeChannels();
   }
 }
 

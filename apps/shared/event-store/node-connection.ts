@@ -40,7 +40,9 @@ export class NodeConnection {
       ...tls,
       settings: { initialWindowSize: windowBytes, enablePush: false },
     });
-    session.once('connect', () => session.setLocalWindowSize(windowBytes));
+    session.once('connect', () => {
+      if (!session.destroyed) session.setLocalWindowSize(windowBytes);
+    });
     // Every call on it ends with the same error, and a call is what somebody waits for.
     session.on('error', () => undefined);
     this.session = session;

@@ -5,7 +5,12 @@ import {
   createEventStore,
   type EventStoreOptions,
 } from '../../../../apps/shared/event-store/esdb-event-store';
-import type { EventStore, EventToAppend } from '../../../../apps/shared/event-store/event-store';
+import type {
+  EventStore,
+  EventToAppend,
+  LogMessage,
+  LogReadOptions,
+} from '../../../../apps/shared/event-store/event-store';
 import { eventId } from '../../../../apps/shared/ids/uuid-v5';
 import { createKeyRing, type KeyRing } from '../../../../apps/shared/keys/key-ring';
 import { migrate } from '../../../../apps/shared/postgres/migrate';
@@ -42,8 +47,7 @@ export async function startAdapterFixture(): Promise<AdapterFixture> {
     node,
     keys,
     connect: (options) => {
-      const url = `esdb://127.0.0.1:${node.port()}?tls=false`;
-      const store = createEventStore({ url, keys, callTimeoutMs: 1_000, ...options });
+      const store = createEventStore({ url: node.url(), keys, callTimeoutMs: 1_000, ...options });
       stores.push(store);
       return store;
     },
@@ -86,5 +90,34 @@ function metadataOf(commandId: string): EventToAppend['metadata'] {
     commandId,
     $correlationId: commandId,
     $causationId: commandId,
+  };
+}
+
+/** What a reader has got so far. */
+export interface Seen {
+  kinds(): string[];
+  positions(): bigint[];
+  revisionsOf(stream: string): number[];
+  stop(): Promise<void>;
+}
+
+/** Subscribes, and collects all that comes. */
+export function collect(store: EventStore, options: Partial<LogReadOptions> = {}): Seen {
+  const messages: LogMessage[] = [];
+  const abort = new AbortController();
+  const reading = (async () => {
+    const all = { after: null, withContent: false, signal: abort.signal, ...options };
+    for await (const message of store.subscribe(all)) messages.push(message);
+  })();
+  const events = () => messages.flatMap((message) => (message.kind === 'event' ? [message.event] : []));
+  return {
+    kinds: () => messages.map(({ kind }) => kind),
+    positions: () => events().map(({ position }) => position),
+    revisionsOf: (stream) =>
+      events().flatMap((event) => (event.streamName === stream ? [event.revision] : [])),
+    stop: async () => {
+      abort.abort();
+      await reading;
+    },
   };
 }

@@ -1,73 +1,34 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import type { Pool } from 'pg';
+import { randomUUID } from 'node:crypto';
 import type { MailfoldEvent } from '../../../../domain/catalogue.events';
 import type { Decider, Command } from '../../../../domain/decider';
 import { streamName } from '../../../../domain/stream-name';
-import { createEventStore } from '../../../../apps/shared/event-store/esdb-event-store';
 import {
   LogMismatch,
   OutcomeUnknown,
   RevisionConflict,
   type EventStore,
-  type EventToAppend,
-  type LogMessage,
 } from '../../../../apps/shared/event-store/event-store';
 import { handleCommand, IdempotencyMismatch } from '../../../../apps/shared/event-store/handle-command';
-import { eventId } from '../../../../apps/shared/ids/uuid-v5';
-import { createKeyRing, type KeyRing } from '../../../../apps/shared/keys/key-ring';
-import { migrate } from '../../../../apps/shared/postgres/migrate';
-import { createPool } from '../../../../apps/shared/postgres/pool';
 import { eventually } from '../../../support/eventually';
-import { startTestPostgres, type TestPostgres } from '../../../support/postgres';
-import { startProcess, type TestProcess } from '../../../support/processes';
-
-const tenantId = randomUUID();
+import {
+  collect,
+  contentStored,
+  roleChanged as role,
+  startAdapterFixture,
+  tenantId,
+  type AdapterFixture,
+  type Seen,
+} from './adapter-fixture';
 
 describe('the event store adapter on a running node', () => {
-  let postgres: TestPostgres;
-  let pool: Pool;
-  let keys: KeyRing;
-  let logUrl: string;
-  let node: TestProcess;
+  let fixture: AdapterFixture;
   let store: EventStore;
 
   beforeAll(async () => {
-    postgres = await startTestPostgres();
-    logUrl = await postgres.createDatabase();
-    const keysUrl = await postgres.createDatabase();
-    await migrate(keysUrl, 'keys');
-    pool = createPool(keysUrl, {
-      applicationName: 'event-store-test',
-      maxConnections: 4,
-      statementTimeoutMs: 10_000,
-      queryTimeoutMs: 10_000,
-      connectionTimeoutMs: 10_000,
-    });
-    keys = createKeyRing({ pool, rootKey: randomBytes(32) });
-    node = await startNode();
-    store = connect(node);
+    fixture = await startAdapterFixture();
+    store = fixture.connect();
   });
-  afterAll(async () => {
-    await store.close();
-    await node.stop();
-    await pool.end();
-    await postgres.stop();
-  });
-
-  const startNode = (port = 0): Promise<TestProcess> =>
-    startProcess('apps/event-store-node/main.js', {
-      env: { EVENT_STORE_NODE_DATABASE_URL: logUrl, EVENT_STORE_NODE_PORT: String(port) },
-    });
-  const connect = ({ port }: TestProcess): EventStore =>
-    createEventStore({ url: `esdb://127.0.0.1:${port}?tls=false`, keys, callTimeoutMs: 1_000 });
-
-  function role(userId: string, index: number, commandId: string = randomUUID()): EventToAppend {
-    const event: MailfoldEvent = {
-      type: 'UserRoleChanged',
-      data: { userId, from: index % 2 ? 'agent' : 'viewer', to: index % 2 ? 'viewer' : 'agent' },
-    };
-    return { id: eventId(commandId, 0), event, metadata: metadataOf(commandId) };
-  }
+  afterAll(() => fixture.stop());
 
   it('appends at an exact revision and reads back in order', async () => {
     const userId = randomUUID();
@@ -80,6 +41,15 @@ describe('the event store adapter on a running node', () => {
     expect(revision).toBe(2);
     expect(events.map((event) => event.revision)).toEqual([0, 1, 2]);
     expect(events[2]?.position).toBe(second.position);
+  });
+
+  it('reads the last events of a stream alone', async () => {
+    const userId = randomUUID();
+    const stream = streamName('user', tenantId, userId);
+    expect(await store.readStream(stream, { last: 2 })).toEqual({ events: [], revision: 'no-stream' });
+    await store.append(stream, 'no-stream', [role(userId, 0), role(userId, 1), role(userId, 2)]);
+    const { events, revision } = await store.readStream(stream, { last: 2 });
+    expect([revision, ...events.map((event) => event.revision)]).toEqual([2, 1, 2]);
   });
 
   it('reads a missing stream as empty', async () => {
@@ -120,11 +90,11 @@ describe('the event store adapter on a running node', () => {
     const start = await store.append(stream, 'no-stream', [role(userId, 0)]);
     const startId = (await store.readStream(stream)).events[0]?.id ?? '';
     await store.append(stream, 0, [role(userId, 1)]);
-    const seen = collect(store, { position: start.position, eventId: startId });
+    const seen = collect(store, { after: { position: start.position, eventId: startId } });
     await eventually(() => expect(seen.kinds()).toEqual(expect.arrayContaining(['event', 'caught-up'])));
     await store.append(stream, 1, [role(userId, 2)]);
     await eventually(() => expect(seen.revisionsOf(stream)).toEqual([1, 2]));
-    node = await restarted(node);
+    await fixture.killAndRestart();
     await store.append(stream, 2, [role(userId, 3)]);
     await eventually(() => expect(seen.revisionsOf(stream)).toEqual([1, 2, 3]), 15_000);
     await seen.stop();
@@ -134,12 +104,12 @@ describe('the event store adapter on a running node', () => {
     const userId = randomUUID();
     const stream = streamName('user', tenantId, userId);
     await store.append(stream, 'no-stream', [role(userId, 0)]);
-    const all = [collect(store, null), collect(store, null, true), collect(store, null)];
+    const all = [collect(store), collect(store, { withContent: true }), collect(store)];
     for (let revision = 0; revision < 3; revision++) {
       for (const seen of all) {
         await eventually(() => expect(seen.revisionsOf(stream)).toContain(revision), 15_000);
       }
-      node = await restarted(node);
+      await fixture.killAndRestart();
       await store.append(stream, revision, [role(userId, revision + 1)]);
     }
     for (const seen of all) {
@@ -153,7 +123,7 @@ describe('the event store adapter on a running node', () => {
     const stream = streamName('user', tenantId, userId);
     await store.append(stream, 'no-stream', [role(userId, 0), role(userId, 1), role(userId, 2)]);
     // A subscription that loses its connection throws the client away, and with it whatever else is under way on it.
-    const seen = Array.from({ length: 4 }, () => collect(store, null));
+    const seen = Array.from({ length: 4 }, () => collect(store));
     let reading = true;
     const lengths = new Set<number>();
     const readers = Array.from({ length: 16 }, async () => {
@@ -163,7 +133,7 @@ describe('the event store adapter on a running node', () => {
       }
     });
     for (let round = 0; round < 4; round++) {
-      node = await restarted(node);
+      await fixture.killAndRestart();
       await eventually(async () => expect((await store.readStream(stream)).events).toHaveLength(3), 15_000);
     }
     reading = false;
@@ -175,17 +145,11 @@ describe('the event store adapter on a running node', () => {
     const messageId = randomUUID();
     const stream = streamName('message', tenantId, messageId);
     const head = await store.head();
-    const commandId = randomUUID();
-    const chunk: EventToAppend = {
-      id: eventId(commandId, 0),
-      event: { type: 'MessageContentStored', data: { chunk: 0, bytes: Buffer.from('x') } },
-      metadata: metadataOf(commandId),
-    };
-    await store.append(stream, 'no-stream', [chunk]);
+    await store.append(stream, 'no-stream', [contentStored(Buffer.from('x'))]);
     const userId = randomUUID();
     const after = await store.append(streamName('user', tenantId, userId), 'no-stream', [role(userId, 0)]);
-    const without = collect(store, null, false);
-    const withContent = collect(store, null, true);
+    const without = collect(store);
+    const withContent = collect(store, { withContent: true });
     const reached = (seen: Seen) => () => expect(seen.positions()).toContain(after.position);
     await eventually(reached(without));
     await eventually(reached(withContent));
@@ -220,14 +184,12 @@ describe('the event store adapter on a running node', () => {
   it('says that an outcome is unknown when the node stays away, and repeats safely when it is back', async () => {
     const userId = randomUUID();
     const stream = streamName('user', tenantId, userId);
-    const hasty = createEventStore({ url: urlOf(node), keys, callTimeoutMs: 300, appendDeadlineMs: 900 });
+    const hasty = fixture.connect({ callTimeoutMs: 300, appendDeadlineMs: 900 });
     const events = [role(userId, 0)];
-    const port = node.port ?? 0;
-    await node.stop();
+    fixture.node.process().kill('SIGKILL');
     await expect(hasty.append(stream, 'no-stream', events)).rejects.toThrow(OutcomeUnknown);
-    node = await startNode(port);
+    await fixture.node.restart();
     expect(await hasty.append(stream, 'no-stream', events)).toMatchObject({ revision: 0 });
-    await hasty.close();
   });
 
   describe('command handling', () => {
@@ -281,58 +243,6 @@ describe('the event store adapter on a running node', () => {
       await expect(handleCommand(stale)).rejects.toThrow(RevisionConflict);
     });
   });
-
-  const urlOf = ({ port }: TestProcess): string => `esdb://127.0.0.1:${port}?tls=false`;
-
-  async function restarted(old: TestProcess): Promise<TestProcess> {
-    const port = old.port ?? 0;
-    old.kill('SIGKILL');
-    await old.exited;
-    return startNode(port);
-  }
 });
 
 const actor = { kind: 'system', id: null } as const;
-
-function metadataOf(commandId: string): EventToAppend['metadata'] {
-  return {
-    tenantId,
-    schemaVersion: 1,
-    occurredAt: '2026-11-21T10:00:00.000Z',
-    actor,
-    commandId,
-    $correlationId: commandId,
-    $causationId: commandId,
-  };
-}
-
-interface Seen {
-  kinds(): string[];
-  positions(): bigint[];
-  revisionsOf(stream: string): number[];
-  stop(): Promise<void>;
-}
-
-function collect(
-  store: EventStore,
-  after: { position: bigint; eventId: string } | null,
-  withContent = false,
-): Seen {
-  const messages: LogMessage[] = [];
-  const abort = new AbortController();
-  const reading = (async () => {
-    for await (const message of store.subscribe({ after, withContent, signal: abort.signal }))
-      messages.push(message);
-  })();
-  const events = () => messages.flatMap((message) => (message.kind === 'event' ? [message.event] : []));
-  return {
-    kinds: () => messages.map(({ kind }) => kind),
-    positions: () => events().map(({ position }) => position),
-    revisionsOf: (stream) =>
-      events().flatMap((event) => (event.streamName === stream ? [event.revision] : [])),
-    stop: async () => {
-      abort.abort();
-      await reading;
-    },
-  };
-}
