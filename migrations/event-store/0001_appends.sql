@@ -28,6 +28,10 @@ begin
   if not exists (select from writer where epoch = current_setting('event_store.epoch', true)::bigint) then
     raise exception 'another node has taken over this log' using errcode = 'MF001';
   end if;
+  -- Both may be changed while the node runs.
+  if current_setting('fsync') = 'off' or current_setting('synchronous_commit') = 'off' then
+    raise exception 'fsync or synchronous_commit is off: a commit could be lost' using errcode = 'MF003';
+  end if;
   return null;
 end $$;
 create or replace trigger appends_fence before insert on appends

@@ -11,7 +11,19 @@ export class DurableLog {
   private tailBytes = 0;
   private readonly wakeUps = new Set<() => void>();
 
+  private suspended = false;
+
   constructor(private durablePosition: number) {}
+
+  /** Whether another node may be writing: the position here is then no longer the end of the log. */
+  get isSuspended(): boolean {
+    return this.suspended;
+  }
+
+  /** Until {@link resetTo}. */
+  suspend(): void {
+    this.suspended = true;
+  }
 
   get position(): number {
     return this.durablePosition;
@@ -32,6 +44,7 @@ export class DurableLog {
   resetTo(position: number): void {
     this.tail = [];
     this.tailBytes = 0;
+    this.suspended = false;
     this.durablePosition = position;
     this.wake();
   }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../shared/process/log';
 import { rowAt } from '../storage/log-queries';
-import { openWriterSession, UnsafeDatabase, type WriterSession } from '../storage/writer-session';
+import { openWriterSession, Superseded, UnsafeDatabase, type WriterSession } from '../storage/writer-session';
 import { DurableLog } from './durable-log';
 import type { LogRow } from './log-row';
 import type { StreamStates } from './stream-states';
@@ -10,7 +10,9 @@ const reconnectDelayMinMs = 50;
 const reconnectDelayMaxMs = 1_000;
 const fencedCode = 'MF001';
 /** SQLSTATE classes that say the server or the way to it failed, not the statement. */
-const outageClasses = new Set(['08', '53', '57', '58', 'XX']);
+const outageClasses = new Set(['08', '57', '58', 'XX']);
+/** No room on disk or in memory: the transaction is rolled back for certain, and the session is as good as before. */
+const shortageClass = '53';
 
 /**
  * What became of a group whose commit failed: in the log after all; surely not in it and worth another try; or refused for
@@ -56,10 +58,14 @@ export class WriterConnection {
     return this.session;
   }
 
-  /** Ends a session that failed, opens the next, and finds out what became of the group that began with `firstRow`. */
+  /**
+   * Ends a session that failed, opens the next, and finds out what became of the group that began with `firstRow`. After a
+   * mere shortage the session goes on.
+   */
   async replace(failed: WriterSession, error: unknown, firstRow: LogRow | undefined): Promise<Verdict> {
     const code = sqlState(error);
     if (code === fencedCode) this.onFenced();
+    if (code?.startsWith(shortageClass) === true) return 'refused';
     this.lost(failed, error);
     // The old session held the lock. Once the new one has it, the old transaction has ended one way or the other.
     for (;;) {
@@ -83,25 +89,34 @@ export class WriterConnection {
     if (this.closing.signal.aborted || this.dead.has(failed)) return;
     this.dead.add(failed);
     this.log.warn({ err: error }, 'lost the connection that writes; reconnecting');
+    this.durable.suspend();
     this.session = this.reconnect(failed);
   }
 
   private readonly dead = new WeakSet<WriterSession>();
 
   private async reconnect(failed: WriterSession): Promise<WriterSession | undefined> {
-    await failed.close();
+    failed.abandon();
     for (let delayMs = reconnectDelayMinMs; !this.closing.signal.aborted;) {
       try {
         const opened: { session?: WriterSession } = {};
-        const session = await openWriterSession(this.databaseUrl, this.log, this.closing.signal, (error) => {
+        const onLost = (error: Error): void => {
           if (opened.session !== undefined) this.lost(opened.session, error);
-        });
+        };
+        const session = await openWriterSession(
+          this.databaseUrl,
+          this.log,
+          this.closing.signal,
+          onLost,
+          failed.epoch,
+        );
         opened.session = session;
         this.states.clear();
         this.durable.resetTo(session.durablePosition);
         this.log.info({ position: session.durablePosition }, 'writing again');
         return session;
       } catch (error) {
+        if (error instanceof Superseded) this.onFenced();
         if (error instanceof UnsafeDatabase) this.log.fatal({ err: error }, 'unsafe database');
         this.log.debug({ err: error }, 'could not reconnect yet');
         await delay(delayMs, undefined, { signal: this.closing.signal }).catch(() => undefined);

@@ -85,6 +85,9 @@ function run(client: Client, send: (connection: Connection) => void): Promise<nu
 class Pipeline implements Submittable {
   private rowCount = 0;
 
+  /** The driver puts its own in place of this to hear that its query timeout is over. */
+  callback = (): void => undefined;
+
   constructor(
     private readonly send: (connection: Connection) => void,
     private readonly resolve: (rowCount: number) => void,
@@ -99,6 +102,7 @@ class Pipeline implements Submittable {
   }
 
   handleError(error: Error): void {
+    this.callback();
     this.reject(error);
   }
 
@@ -108,6 +112,7 @@ class Pipeline implements Submittable {
   }
 
   handleReadyForQuery(): void {
+    this.callback();
     this.resolve(this.rowCount);
   }
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Pool } from 'pg';
 import type { Logger } from '../../shared/process/log';
 import { unavailableError } from '../grpc/grpc-status';
@@ -11,6 +12,8 @@ import { keyAccessOptions } from './key-access';
 import { lastRows, rowsBackward, rowsForward, streamRowsBackward, streamRowsForward } from './log-queries';
 
 const connectionsMax = 4;
+/** The only bound on a server that is frozen. */
+const answerTimeoutMs = 10_000;
 const pageBytes = 4 * 1024 * 1024;
 const pageRowsFirst = 64;
 const pageRowsMax = 1_000;
@@ -38,7 +41,8 @@ export class LogReader {
     this.pool = new Pool({
       connectionString: databaseUrl,
       max: connectionsMax,
-      connectionTimeoutMillis: 5_000,
+      connectionTimeoutMillis: answerTimeoutMs,
+      query_timeout: answerTimeoutMs,
       options: keyAccessOptions,
     });
     this.pool.on('error', (error) => this.log.debug({ err: error }, 'an idle reading connection broke'));
@@ -46,6 +50,16 @@ export class LogReader {
 
   async close(): Promise<void> {
     await this.pool.end();
+  }
+
+  /**
+   * Position of the last event of the log at this moment. Rejects with UNAVAILABLE while this node may not be the one that
+   * writes. After a pause of the process the end of its session waits to be heard, hence a turn of the event loop first.
+   */
+  async head(): Promise<number> {
+    await nextTurn();
+    if (this.durable.isSuspended) throw unavailableError();
+    return this.durable.position;
   }
 
   /** Rows that hold events at or after `position`, without those that end before it. */

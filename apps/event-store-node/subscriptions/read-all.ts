@@ -30,7 +30,7 @@ export async function readAll(
 
 async function* forwards(reader: LogReader, { from }: ReadRequest): AsyncGenerator<StoredEvent[]> {
   if (from.kind === 'end') return;
-  const end = reader.durable.position;
+  const end = await reader.head();
   const size = new PageSize();
   for (let next = from.kind === 'at' ? from.at : 0; next <= end;) {
     const rows = await reader.forward(next, size);

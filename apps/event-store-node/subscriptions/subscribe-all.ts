@@ -22,7 +22,7 @@ export async function subscribeToAll(
   await call.write(readResponse.confirmation(randomUUID()));
   const page = new AllPage(filter, new EventEncoder(reader, request));
   const size = new PageSize();
-  let next = firstWanted(request.from, durable.position);
+  let next = firstWanted(request.from, await reader.head());
   for (let live = false; !call.signal.aborted;) {
     if (next > durable.position) {
       if (!live)
