@@ -1,7 +1,10 @@
+import { startHelper } from '../harness/helper-process';
 import type { Case, Row, RowContext, Target } from '../harness/row';
+import { appendLoadFile, type AppendLoad } from '../load/append-load';
 import { startBenchPostgres, type BenchPostgres } from '../parts/bench-postgres';
 import { nodeSide, serverSide, type AppendShape } from './append-sides';
 
+const answerTimeoutMs = 10_000;
 const singles: Target = { atLeast: 1.2 };
 const hundreds: Target = { atLeast: 1 };
 
@@ -27,10 +30,23 @@ export const appendByUrlRow: Row = {
   open: async (context) => {
     const { url } = context;
     if (url === undefined) throw new Error('append by URL needs a URL');
+    await assertAnswers(context, url);
     const postgres = await startBenchPostgres(context);
     return cases.map((each) => urlCase(each, context, postgres, url));
   },
 };
+
+/** Before anything is started: a wrong URL is the likeliest mistake. */
+async function assertAnswers(context: RowContext, url: string): Promise<void> {
+  const helper = startHelper<AppendLoad>(appendLoadFile, context.signal);
+  try {
+    await helper.call('open', { kind: 'event-store', url, binary: false, isOurs: false }, answerTimeoutMs);
+  } catch (error) {
+    throw new Error(`the server at --url does not answer: ${error instanceof Error ? error.message : String(error)}`);
+  } finally {
+    await helper.stop();
+  }
+}
 
 function urlCase(
   { name, target, shape }: (typeof cases)[number],
