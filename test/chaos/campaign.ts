@@ -15,4 +15,6 @@ export interface Campaign {
   readonly drawsFaults: boolean;
   /** Resolves with whether it held. */
   run(options: CampaignOptions): Promise<boolean>;
+  /** Checks again what a failed run has kept in `folder`, and resolves likewise. Absent where a run keeps nothing. */
+  checkAgain?(folder: string, json: boolean): Promise<boolean>;
 }

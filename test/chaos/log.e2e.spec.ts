@@ -1,6 +1,11 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { runToEnd } from '../support/processes';
 import { quickCounts } from './log/faults';
+import type { Operation } from './log/history';
 import type { LogReport } from './log/report';
+import { keepRun } from './log/run-files';
 import type { SelfTestReport } from './log/self-test';
 
 type Printed = LogReport & { readonly selfTest: SelfTestReport; readonly passed: boolean };
@@ -22,3 +27,23 @@ test('the log keeps its promises while the node and PostgreSQL are killed, and t
   expect(report.passed).toBe(true);
   expect(exitCode).toBe(0);
 }, 180_000);
+
+test('a run that was kept can be checked again, and fails again', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'mailfold-chaos-kept-'));
+  try {
+    const acknowledged: Operation = {
+      ...{ opId: 'op', commandId: 'command', stream: 'shared', eventIds: ['gone'], invoke: 0, complete: 9 },
+      ...{ outcome: 'ok', revision: 0, position: 1_024, reason: null },
+    };
+    await writeFile(join(folder, 'history-main-0.ndjson'), `${JSON.stringify(acknowledged)}\n`);
+    const dump = { all: [], streams: new Map([['shared', []]]) };
+    const run = { operations: [], dump, deliveries: [], struck: [], violations: [], failure: null };
+    await keepRun(folder, run, { seed: 5, form: 'quick', durationSeconds: 1, interrupted: false });
+    const checked = await runToEnd('test/chaos/main.js', { args: ['log', '--check', folder] });
+    expect(checked.output).toMatch(/lost +1\n/);
+    expect(checked.output).toMatch(/I1 +BROKEN 1 time/);
+    expect(checked.exitCode).toBe(1);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});

@@ -25,6 +25,8 @@ for (const [name, campaign] of Object.entries(campaigns)) {
     command
       .option('--self-test', 'only prove that the harness sees what it is there to see', false)
       .option('--seed <n>', 'of the faults and of what is written; drawn and printed otherwise', seedOf);
+  if (campaign.checkAgain)
+    command.option('--check <folder>', 'only check again what a failed run has kept there');
   command.action((options: Options) => run(campaign, options));
 }
 
@@ -33,20 +35,27 @@ interface Options {
   readonly json: boolean;
   readonly selfTest?: boolean;
   readonly seed?: number;
+  readonly check?: string;
 }
 
-async function run(campaign: Campaign, { quick, json, selfTest = false, seed }: Options): Promise<void> {
+async function run(
+  campaign: Campaign,
+  { quick, json, selfTest = false, seed, check }: Options,
+): Promise<void> {
   const interruption = new AbortController();
   const interrupt = (): void => {
     if (interruption.signal.aborted) process.exit(exitCodes.interrupted);
     process.stderr.write('\nStopping; what was seen so far is checked first. Once more to end at once.\n');
     interruption.abort();
   };
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
-  const held = await campaign.run({
-    ...{ quick, selfTestOnly: selfTest, json, signal: interruption.signal },
-    seed: seed ?? randomInt(seedMax),
-  });
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGHUP', interrupt);
+  const held =
+    check !== undefined && campaign.checkAgain
+      ? await campaign.checkAgain(check, json)
+      : await campaign.run({
+          ...{ quick, selfTestOnly: selfTest, json, signal: interruption.signal },
+          seed: seed ?? randomInt(seedMax),
+        });
   if (!held) process.exitCode = exitCodes.broken;
   else process.exitCode = interruption.signal.aborted ? exitCodes.interrupted : exitCodes.held;
 }

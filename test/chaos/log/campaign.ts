@@ -5,9 +5,9 @@ import { createProgress } from '../../../apps/mailfold/progress';
 import type { Campaign, CampaignOptions } from '../campaign';
 import { Random } from '../random';
 import { fullCounts, quickCounts } from './faults';
-import { JsonLines } from './history';
-import { passed, reportLines, reportOf, selfTestLines, type LogReport } from './report';
-import { runLog, type LogRun } from './run-log';
+import { passed, reportLines, reportOf, selfTestLines, type LogReport, type ReportHead } from './report';
+import { keepRun, readRun } from './run-files';
+import { runLog } from './run-log';
 import { selfTest, type SelfTestReport } from './self-test';
 
 const selfTestRoundsMax = 10;
@@ -20,10 +20,19 @@ export const logCampaign: Campaign = {
   run: async (options) => {
     const folder = await mkdtemp(join(tmpdir(), 'mailfold-chaos-'));
     notice(`seed ${options.seed}; files in ${folder}`);
-    const held = await runIn(folder, options);
-    if (held) await rm(folder, { recursive: true });
-    else notice(`the histories, the log and what the node said are kept in ${folder}`);
-    return held;
+    let held = false;
+    try {
+      return (held = await runIn(folder, options));
+    } finally {
+      if (held) await rm(folder, { recursive: true });
+      else notice(`what the clients saw, the log and what the node said are kept in ${folder}`);
+    }
+  },
+  checkAgain: async (folder, json) => {
+    const { run, head } = await readRun(folder);
+    const report = reportOf(run, head);
+    print(json ? [JSON.stringify(report)] : reportLines(report));
+    return passed(report);
   },
 };
 
@@ -63,29 +72,17 @@ async function strikeAndCheck(folder: string, { quick, seed, signal }: CampaignO
         progress.update({ done: struck, total: planned, count: events }),
       onPhase: (text) => progress.say(text),
     });
-    const durationSeconds = (Date.now() - beganAt) / 1_000;
-    const form = quick ? 'quick' : 'full';
-    const report = reportOf(run, { seed, form, durationSeconds, interrupted: signal.aborted });
-    if (!passed(report)) await keep(run, folder);
+    const head: ReportHead = {
+      seed,
+      form: quick ? 'quick' : 'full',
+      durationSeconds: (Date.now() - beganAt) / 1_000,
+      interrupted: signal.aborted,
+    };
+    const report = reportOf(run, head);
+    if (!passed(report)) await keepRun(folder, run, head);
     return report;
   } finally {
     progress.stop();
-  }
-}
-
-/** Beside the histories, which the writers wrote: all that the verdict rests upon. */
-async function keep(run: LogRun, folder: string): Promise<void> {
-  const files: Record<string, readonly object[]> = {
-    log: run.dump.all,
-    streams: [...run.dump.streams].map(([stream, events]) => ({ stream, events })),
-    deliveries: run.deliveries,
-    faults: run.struck,
-    violations: run.violations,
-  };
-  for (const [name, values] of Object.entries(files)) {
-    const file = new JsonLines(join(folder, `${name}.ndjson`));
-    for (const value of values) file.write(value);
-    await file.end();
   }
 }
 

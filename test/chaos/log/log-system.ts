@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
@@ -109,6 +109,7 @@ export class LogSystem {
   async keepOutput(folder: string): Promise<void> {
     const texts = this.outputs.map((output, index) => `== node ${index + 1}\n${output()}`);
     await writeFile(join(folder, 'node.log'), texts.join('\n'));
+    await copyFile(join(this.postgres.dataDir, 'log', 'postgres.log'), join(folder, 'postgres.log'));
   }
 
   async stop(): Promise<void> {

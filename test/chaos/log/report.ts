@@ -21,12 +21,16 @@ export interface Verdict {
   readonly examples: readonly Pick<Violation, 'message' | 'eventIds'>[];
 }
 
-/** All figures of one run; `--json` prints it as it stands. */
-export interface LogReport {
+/** What a run was, apart from what came of it. */
+export interface ReportHead {
   readonly seed: number;
   readonly form: 'quick' | 'full';
   readonly durationSeconds: number;
   readonly interrupted: boolean;
+}
+
+/** All figures of one run; `--json` prints it as it stands. */
+export interface LogReport extends ReportHead {
   readonly faults: readonly FaultReport[];
   readonly operations: Readonly<Record<Outcome, number>>;
   /** Why operations were refused or stayed unknown. */
@@ -41,13 +45,10 @@ export interface LogReport {
   readonly failure: string | null;
 }
 
-export function reportOf(
-  run: LogRun,
-  about: Pick<LogReport, 'seed' | 'form' | 'durationSeconds' | 'interrupted'>,
-): LogReport {
+export function reportOf(run: LogRun, head: ReportHead): LogReport {
   const { operations, dump, violations } = run;
   return {
-    ...about,
+    ...head,
     faults: (Object.keys(faultKinds) as FaultKind[]).map((kind) => faultReport(kind, run)),
     operations: outcomesOf(operations),
     reasons: reasonsOf(operations),
