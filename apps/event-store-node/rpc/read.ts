@@ -26,6 +26,8 @@ function checkCombination(request: ReadRequest): void {
   const { source, streamName, isSubscription, countMax, backwards, filter } = request;
   if (source === undefined) throw invalid('Neither a stream nor $all is named.');
   if (source === 'stream' && streamName === '') throw invalid('The stream name is empty.');
+  // PostgreSQL's text cannot hold one, so no append has made such a stream.
+  if (streamName.includes('\0')) throw invalid('The stream name contains a NUL character.');
   if (source === 'stream' && filter !== undefined) throw invalid('A stream is read without a filter.');
   if (isSubscription === (countMax !== undefined))
     throw invalid('A read has a count, and a subscription has none.');
