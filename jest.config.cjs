@@ -52,5 +52,7 @@ module.exports = {
   ],
   reporters: ['default', '<rootDir>/test/support/count-reporter.cjs'],
   testTimeout: 60_000,
+  // A snapshot that is missing is a failure here as well; `-u` writes it.
+  ci: true,
   maxWorkers: 2,
 };
