@@ -42,7 +42,9 @@ async function assertAnswers(context: RowContext, url: string): Promise<void> {
   try {
     await helper.call('open', { kind: 'event-store', url, binary: false, isOurs: false }, answerTimeoutMs);
   } catch (error) {
-    throw new Error(`the server at --url does not answer: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(
+      `the server at --url does not answer: ${error instanceof Error ? error.message : String(error)}`,
+    );
   } finally {
     await helper.stop();
   }
