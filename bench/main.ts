@@ -62,11 +62,7 @@ async function bench(names: readonly string[], options: Options): Promise<number
   const chosen = chosenRows(names, options);
   const quick = options.quick === true;
   const facts: RunFacts = { quick, seed: options.seed, startedAt: new Date() };
-  const interruption = new AbortController();
-  // The second Ctrl-C does not wait for anything.
-  const interrupt = (): void =>
-    interruption.signal.aborted ? process.exit(exitCodes.interrupted) : interruption.abort();
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  const interruption = interruptible();
   const base = quick ? quickPlan : fullPlan;
   const plan = { ...base, rounds: options.rounds ?? base.rounds, seed: options.seed };
   const reported: Reported[] = [];
@@ -76,21 +72,38 @@ async function bench(names: readonly string[], options: Options): Promise<number
         plan,
         quick,
         ...(options.url === undefined ? {} : { url: options.url }),
-        signal: interruption.signal,
-        notice: (line) => void process.stderr.write(`${line}\n`),
+        signal: interruption,
+        notice,
         onCase: (done) => {
           reported.push(done);
           if (options.json === true) process.stdout.write(`${JSON.stringify(caseRecord(done, facts))}\n`);
         },
       });
   } catch (error) {
-    if (!interruption.signal.aborted) throw error;
-    process.stderr.write('Interrupted: what was started is stopped, what was written is removed.\n');
+    if (!interruption.aborted) throw error;
+    notice('Interrupted: what was started is stopped, what was written is removed.');
     return exitCodes.interrupted;
+  } finally {
+    // Also after a failure: the rows before it are done.
+    if (options.json !== true && reported.length > 0)
+      for (const line of reportLines(reported, facts)) process.stdout.write(`${line}\n`);
   }
-  if (options.json !== true)
-    for (const line of reportLines(reported, facts)) process.stdout.write(`${line}\n`);
   return reported.every(({ result }) => result.pass) ? exitCodes.passed : exitCodes.failed;
+}
+
+function notice(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** Aborted by Ctrl-C. Later ones change nothing: a PostgreSQL left behind would go on running by itself. */
+function interruptible(): AbortSignal {
+  const controller = new AbortController();
+  const interrupt = (): void => {
+    if (!controller.signal.aborted) notice('Stopping …');
+    controller.abort();
+  };
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  return controller.signal;
 }
 
 function chosenRows(names: readonly string[], { quick, rounds, url }: Options): readonly Row[] {

@@ -44,7 +44,6 @@ export function startHelper<Methods extends HelperMethods>(
 ): Helper<Methods> {
   const child = fork(resolve('dist', file), [], {
     serialization: 'advanced',
-    execArgv: ['--max-old-space-size=4096'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const pending = new Map<number, Pending>();

@@ -4,8 +4,9 @@ import type { EventData, Payloads, PlannedAppend } from './workload';
 export interface ReadBackEvent {
   readonly streamName: string;
   readonly revision: number;
+  /** In the whole log. */
+  readonly position: bigint;
   readonly id: string;
-  readonly type: string;
   /** Absent where the store was given bytes without meaning. */
   readonly data?: Partial<EventData>;
 }
@@ -34,8 +35,11 @@ export class Acknowledgements {
   ): Promise<string[]> {
     const violations: string[] = [];
     const read = new Map<string, number>();
+    let position = -1n;
     for await (const event of log) {
-      if (violations.length === violationsMax) return violations;
+      if (violations.length >= violationsMax) return violations;
+      if (event.position <= position) violations.push(`position ${event.position} comes after ${position}`);
+      position = event.position;
       const acknowledged = this.streams.get(event.streamName);
       if (acknowledged === undefined) {
         if (!isForeign(event.streamName)) violations.push(`${event.streamName} was never written`);

@@ -53,7 +53,6 @@ interface MessageRow {
   readonly global_position: string;
   readonly stream_id: string;
   readonly stream_position: string;
-  readonly message_type: string;
   readonly message_data: EventData;
 }
 
@@ -61,7 +60,7 @@ interface MessageRow {
 async function* readBack(pool: Pool): AsyncGenerator<ReadBackEvent> {
   for (let after = '0'; ;) {
     const { rows } = await pool.query<MessageRow>(
-      `select global_position, stream_id, stream_position, message_type, message_data from emt_messages
+      `select global_position, stream_id, stream_position, message_data from emt_messages
        where global_position > $1 order by global_position limit $2`,
       [after, pageSize],
     );
@@ -69,8 +68,8 @@ async function* readBack(pool: Pool): AsyncGenerator<ReadBackEvent> {
       yield {
         streamName: row.stream_id,
         revision: Number(row.stream_position) - 1,
+        position: BigInt(row.global_position),
         id: row.message_data.eventId,
-        type: row.message_type,
         data: row.message_data,
       };
     const last = rows.at(-1);

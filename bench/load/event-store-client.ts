@@ -53,18 +53,14 @@ async function* readBack(
   client: EventStoreDBClient,
   after: Position | undefined,
 ): AsyncGenerator<ReadBackEvent> {
-  let last = after?.commit ?? -1n;
   for await (const { event } of client.readAll({ direction: FORWARDS, fromPosition: after ?? START })) {
     if (event === undefined || event.position.commit === after?.commit) continue;
-    if (event.position.commit <= last)
-      throw new Error(`position ${event.position.commit} comes after ${last}`);
-    last = event.position.commit;
     if (event.streamId.startsWith('$')) continue;
     yield {
       streamName: event.streamId,
       revision: Number(event.revision),
+      position: event.position.commit,
       id: event.id,
-      type: event.type,
       ...(event.isJson ? { data: event.data as Partial<WorkloadData> } : {}),
     };
   }

@@ -45,22 +45,21 @@ interface EventRow {
   readonly id: string;
   readonly stream: string;
   readonly version: string;
-  readonly type: string;
   readonly data: string;
 }
 
 async function* readBack(client: Client): AsyncGenerator<ReadBackEvent> {
   for (let after = '0'; ;) {
     const { rows } = await client.query<EventRow>(
-      'select * from events where position > $1 order by position limit $2',
+      'select position, id, stream, version, data from events where position > $1 order by position limit $2',
       [after, pageSize],
     );
-    for (const { stream, version, id, type, data } of rows)
+    for (const { position, stream, version, id, data } of rows)
       yield {
         streamName: stream,
         revision: Number(version),
+        position: BigInt(position),
         id,
-        type,
         data: JSON.parse(data) as Partial<EventData>,
       };
     const last = rows.at(-1);

@@ -179,9 +179,11 @@ describe('the comparison of a log with what was acknowledged', () => {
     return acknowledgements;
   }
   function logOf(appends: readonly PlannedAppend[]): ReadBackEvent[] {
-    return appends.flatMap(({ streamName, expected, events }) =>
-      events.map((event, index) => ({ streamName, revision: expected + 1 + index, ...event })),
-    );
+    return appends
+      .flatMap(({ streamName, expected, events }) =>
+        events.map(({ id, data }, index) => ({ streamName, revision: expected + 1 + index, id, data })),
+      )
+      .map((event, index) => ({ ...event, position: BigInt(index) }));
   }
   async function* read(events: readonly ReadBackEvent[]): AsyncGenerator<ReadBackEvent> {
     yield* events;
@@ -200,14 +202,21 @@ describe('the comparison of a log with what was acknowledged', () => {
   it.each<[string, (events: ReadBackEvent[]) => ReadBackEvent[]]>([
     ['the first event lost', (events) => events.slice(1)],
     ['the last event lost', (events) => events.slice(0, -1)],
-    ['an event twice', (events) => events.concat(events.slice(0, 1))],
+    [
+      'an event twice',
+      (events) => events.concat(events.slice(0, 1).map((event) => ({ ...event, position: 99n }))),
+    ],
     [
       'two events of a stream swapped',
       ([first, second, ...rest]) => [second, first, ...rest].flatMap((e) => e ?? []),
     ],
     [
+      'streams in another order than their positions',
+      (events) => [...events.slice(2, 4), ...events.slice(0, 2), ...events.slice(4)],
+    ],
+    [
       'an event nobody wrote',
-      (events) => events.concat({ streamName: 'other-1', revision: 0, id: 'x', type: 't' }),
+      (events) => events.concat({ streamName: 'other-1', revision: 0, position: 99n, id: 'x' }),
     ],
     ['another id', (events) => events.map((event, index) => (index === 4 ? { ...event, id: 'x' } : event))],
     [
@@ -223,8 +232,8 @@ describe('the comparison of a log with what was acknowledged', () => {
   });
 
   it('leaves streams of others alone where the server is shared', async () => {
-    const foreign = { streamName: 'other-1', revision: 5, id: 'x', type: 't' };
-    const log = read([foreign, ...logOf(planned)]);
+    const foreign = { streamName: 'other-1', revision: 5, position: 99n, id: 'x' };
+    const log = read([...logOf(planned), foreign]);
     expect(await acknowledged(planned).compare(log, (name) => name === 'other-1')).toEqual([]);
   });
 });
