@@ -36,7 +36,6 @@ const newId = '';
 
 /**
  * The revision check of event-store.md §4, in its order. `ids` are those of the proposed events; content is never compared.
- * Known ids in another order are a wrong expected version here, where a real node never answers.
  */
 export function decideAppend(
   stream: StreamView,
@@ -76,11 +75,21 @@ function after(stream: StreamView, revision: number, ids: readonly string[]): Ap
   return repetition(stream, revision + 1, ids) ?? wrongExpectedVersion;
 }
 
+/**
+ * Without a revision to compare at, ids count as known wherever in the stream they are, and the answer is that of the last
+ * one proposed. Where that is not next to the first or later, a real node never answers; here it is refused.
+ */
 function unlessKnown(stream: StreamView, ids: readonly string[]): AppendDecision {
-  const first = ids[0];
-  const revision = first === undefined ? undefined : stream.revisionOf(first);
-  if (revision === undefined) return write;
-  return repetition(stream, revision, ids) ?? wrongExpectedVersion;
+  let first: number | undefined;
+  let last: number | undefined;
+  for (const id of ids) {
+    last = stream.revisionOf(id);
+    if (last === undefined) return first === undefined ? write : wrongExpectedVersion;
+    first ??= last;
+  }
+  if (first === undefined || last === undefined) return write;
+  if (last < first - 1) return wrongExpectedVersion;
+  return { kind: 'alreadyWritten', revision: last, position: stream.eventAt(last)?.position };
 }
 
 function recreate(stream: StreamView, ids: readonly string[]): AppendDecision {

@@ -56,7 +56,12 @@ describe('the revision check of an append', () => {
     ['any, all known: suffix', 'abcd', any, 'cd', 'already 3@103'],
     ['any, first known, later unknown', 'abc', any, 'cx', 'wrongExpectedVersion'],
     ['any, first unknown', 'abc', any, 'xa', 'write'],
-    ['any, known in another order', 'abc', any, 'ba', 'wrongExpectedVersion'],
+    ['any, known with a gap', 'abcd', any, 'bd', 'already 3@103'],
+    ['any, known in another order', 'abc', any, 'acb', 'already 1@101'],
+    ['any, known, the last right before the first', 'abc', any, 'ba', 'already 0@100'],
+    ['any, known, the last far before the first', 'abc', any, 'ca', 'wrongExpectedVersion'],
+    ['exists, known in another order', 'abc', streamExists, 'cab', 'already 1@101'],
+    ['exact, behind, known in another order', 'abc', exact(0), 'cb', 'wrongExpectedVersion'],
     ['any, nothing', 'abc', any, '', 'write'],
     ['the same id twice', '', exact(-1), 'aa', 'write'],
   ] as const)('%s', (_name, held, expected, ids, outcome) => {
