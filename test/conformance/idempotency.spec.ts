@@ -138,13 +138,51 @@ describeOnEachServer('idempotency', (server) => {
       }
     });
 
+    test.each([
+      ['a gap between them', 'bd', 3n],
+      ['another order', 'acb', 1n],
+      ['the last right before the first', 'cb', 1n],
+      ['one of them twice', 'abb', 1n],
+    ])(
+      'ANY and STREAM_EXISTS recognise known ids with %s, and answer with the last one sent',
+      async (_name, types, revision) => {
+        const stream = newStream();
+        const ids = newIds(4);
+        const before = await positionNow(server.client());
+        await append(stream, 'abcd', NO_STREAM, ids);
+        const stored = await allOf(server.client(), stream, before);
+        const again = [...types].map((type) => ids['abcd'.indexOf(type)] ?? '');
+        for (const expected of [ANY, STREAM_EXISTS] as const) {
+          const repeated = await append(stream, types, expected, again);
+          expect(repeated.nextExpectedRevision).toBe(revision);
+          expect(repeated.position?.commit).toBe(stored[Number(revision)]?.position.commit);
+        }
+        expect(await typesOf(server.client(), stream)).toBe('abcd');
+      },
+    );
+
+    test('NO_STREAM and an exact revision do not recognise known ids in another order', async () => {
+      const stream = newStream();
+      const ids = newIds(3);
+      await append(stream, 'abc', NO_STREAM, ids);
+      for (const [types, expected] of [
+        ['bac', NO_STREAM],
+        ['cb', 0n],
+      ] as const) {
+        const again = [...types].map((type) => ids['abc'.indexOf(type)] ?? '');
+        expect(await failureOf(append(stream, types, expected, again))).toBeInstanceOf(
+          WrongExpectedVersionError,
+        );
+      }
+    });
+
     onlyOnOurNode(server, 'throws inside and never answers')(
-      'known ids in another order are a wrong expected version',
+      'known ids of which the last was written long before the first are a wrong expected version',
       async () => {
         const stream = newStream();
-        const ids = newIds(2);
-        await append(stream, 'ab', NO_STREAM, ids);
-        expect(await failureOf(append(stream, 'ba', ANY, ids.reverse()))).toBeInstanceOf(
+        const ids = newIds(3);
+        await append(stream, 'abc', NO_STREAM, ids);
+        expect(await failureOf(append(stream, 'cba', ANY, ids.reverse()))).toBeInstanceOf(
           WrongExpectedVersionError,
         );
       },
