@@ -21,7 +21,8 @@ interface OpenAppend {
   readonly target: AppendTarget;
   readonly events: ProposedEvent[];
   byteCount: number;
-  readonly expiry: NodeJS.Timeout;
+  /** Runs only while parts are missing; a complete append has its deadline in the writer. */
+  readonly expiry: NodeJS.Timeout | undefined;
 }
 
 const unreadableTarget: AppendTarget = { streamName: '', expected: undefined, deadlineAtMs: undefined };
@@ -107,7 +108,9 @@ class BatchAppendCall {
       target: { ...target, deadlineAtMs },
       events: [],
       byteCount: 0,
-      expiry: setTimeout(() => this.expire(correlationId), Math.max(0, deadlineAtMs - nowMs)),
+      expiry: part.isFinal
+        ? undefined
+        : setTimeout(() => this.expire(correlationId), Math.max(0, deadlineAtMs - nowMs)),
     };
     this.unanswered += 1;
     this.open.set(key, append);
