@@ -14,7 +14,7 @@ import { lastRows, rowsBackward, rowsForward, streamRowsBackward, streamRowsForw
 const connectionsMax = 4;
 /** The only bound on a server that is frozen. */
 const answerTimeoutMs = 10_000;
-const pageBytes = 4 * 1024 * 1024;
+const pageBytes = 1024 * 1024;
 const pageRowsFirst = 64;
 const pageRowsMax = 1_000;
 
@@ -121,7 +121,7 @@ function lastRevision(row: LogRow | undefined): number {
   return row === undefined ? -1 : row.revision + row.count - 1;
 }
 
-/** How many rows to ask for, so that a page stays near 4 MiB whatever the size of the appends. One per reader. */
+/** How many rows to ask for, so that a page stays near 1 MiB whatever the size of the appends. One per reader. */
 export class PageSize {
   rows: number;
 

@@ -7,6 +7,9 @@ import { EventEncoder } from './event-encoder';
 import type { EventFilter } from './event-filter';
 import { eventsOf, type StoredEvent } from './stored-event';
 
+/** In events. */
+const readAheadFrom = 1_000;
+
 /** Reads `$all`: forwards from a position inclusively, backwards from a position exclusively. */
 export async function readAll(
   call: GrpcCall,
@@ -28,17 +31,25 @@ export async function readAll(
   }
 }
 
-async function* forwards(reader: LogReader, { from }: ReadRequest): AsyncGenerator<StoredEvent[]> {
+async function* forwards(reader: LogReader, { from, countMax }: ReadRequest): AsyncGenerator<StoredEvent[]> {
   if (from.kind === 'end') return;
   const end = await reader.head();
   const size = new PageSize();
-  for (let next = from.kind === 'at' ? from.at : 0; next <= end;) {
-    const rows = await reader.forward(next, size);
+  let next = from.kind === 'at' ? from.at : 0;
+  let ahead = next <= end ? reader.forward(next, size) : undefined;
+  while (ahead !== undefined) {
+    const rows = await ahead;
     const last = rows.at(-1);
     if (last === undefined) return;
     const first = next;
-    yield rows.flatMap(eventsOf).filter((event) => event.position >= first);
     next = lastPositionOf(last) + 1;
+    // The store reads while the client does; a long read only, since a short one may want no more.
+    const isLong = (countMax ?? 0) > readAheadFrom;
+    ahead = next <= end && isLong ? reader.forward(next, size) : undefined;
+    // Nobody looks at it any more when the client has gone.
+    ahead?.catch(() => undefined);
+    yield rows.flatMap(eventsOf).filter((event) => event.position >= first);
+    if (!isLong && next <= end) ahead = reader.forward(next, size);
   }
 }
 
