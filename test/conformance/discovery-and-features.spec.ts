@@ -92,7 +92,9 @@ describeOnEachServer('discovery and features', (server) => {
         ...(address.authorization === null ? {} : { authorization: address.authorization }),
       });
       const seen: IncomingHttpHeaders[] = [];
-      stream.on('response', (headers) => seen.push(headers)).on('trailers', (headers) => seen.push(headers));
+      stream
+        .on('response', (headers) => seen.push(headers))
+        .on('trailers', (headers: IncomingHttpHeaders) => seen.push(headers));
       stream.end(Buffer.alloc(5));
       stream.resume();
       await within(10_000, 'the end of the answer', once(stream, 'close'));
