@@ -17,6 +17,24 @@ export async function cpuSeconds(processes: readonly ObservedProcess[]): Promise
   return seconds;
 }
 
+/** CPU-seconds of the whole machine since it was started. */
+export interface MachineTime {
+  /** Spent by any process, or taken by other guests of the same host. */
+  readonly busySeconds: number;
+  /** Of all processors, idle or not. */
+  readonly totalSeconds: number;
+}
+
+/** Zeros where there is no /proc. */
+export async function machineTime(): Promise<MachineTime> {
+  const stat = await readFile('/proc/stat', 'latin1').catch(() => 'cpu');
+  // proc(5): user, nice, system, idle, iowait, irq, softirq, steal; what guests take is part of user.
+  const ticks = stat.slice(0, stat.indexOf('\n')).trim().split(/\s+/).slice(1, 9).map(Number);
+  const totalSeconds = ticks.reduce((sum, each) => sum + each, 0) / ticksPerSecond;
+  const [, , , idle = 0, waiting = 0] = ticks;
+  return { totalSeconds, busySeconds: totalSeconds - (idle + waiting) / ticksPerSecond };
+}
+
 interface ProcessTicks {
   readonly parentPid: number;
   /** Own, and those of children that have ended. */

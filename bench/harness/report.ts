@@ -6,6 +6,8 @@ import type { CaseResult, SideResult } from './run-case';
 import { median } from './statistics';
 
 export const quickMark = 'quick, not a claim';
+/** From here on a reader is told that the machine was not the bench's alone. */
+const othersShareMax = 0.1;
 
 /** What a reader needs to place a figure, and to get it again. */
 export interface RunFacts {
@@ -36,6 +38,7 @@ export function caseRecord({ row, caseName, result }: Reported, facts: RunFacts)
     samples: result.ratios.length,
     ratios: result.ratios.map(rounded),
     violations: result.violations,
+    othersShare: rounded(result.othersShare),
     seed: facts.seed,
     quick: facts.quick,
     ...(facts.quick ? { mark: quickMark } : {}),
@@ -67,6 +70,7 @@ export function reportLines(reported: readonly Reported[], facts: RunFacts): str
     '',
     ...explanations(reported),
     ...reported.flatMap(cpuLines),
+    ...reported.flatMap(busyLines),
     ...reported.flatMap(({ result }) => result.violations.map((text) => `FAILED: ${text}`)),
     `${machine()}; seed ${facts.seed}; ${facts.startedAt.toISOString().slice(0, 10)}${facts.quick ? `; ${quickMark}` : ''}`,
   ];
@@ -76,7 +80,7 @@ function tableRow({ row, caseName, result }: Reported): string[] {
   const [ours, over] = result.sides;
   const sign = 'atLeast' in result.target ? '≥' : '≤';
   return [
-    caseName === undefined ? row.name : `${row.name}: ${caseName}`,
+    label(row, caseName),
     figure(median(ours.values)),
     figure(median(over.values)),
     row.unit,
@@ -100,9 +104,21 @@ function cpuLines({ row, caseName, result }: Reported): string[] {
       const costs = Object.entries(side.cpuSecondsPer1000).map(
         ([process, seconds]) => `${process} ${seconds.toFixed(3)}`,
       );
-      const label = caseName === undefined ? row.name : `${row.name}: ${caseName}`;
-      return `${label}, ${side.name}: CPU-seconds per 1,000 events: ${costs.join(', ')}`;
+      return `${label(row, caseName)}, ${side.name}: CPU-seconds per 1,000 events: ${costs.join(', ')}`;
     });
+}
+
+/** A ratio survives a slow machine, not one that others use unevenly: sides with more processes get more of it then. */
+function busyLines({ row, caseName, result }: Reported): string[] {
+  if (result.othersShare <= othersShareMax) return [];
+  const percent = Math.round(100 * result.othersShare);
+  return [
+    `${label(row, caseName)}: other processes took ${percent} % of the processors meanwhile: run it again on a quiet machine`,
+  ];
+}
+
+function label(row: Row, caseName: string | undefined): string {
+  return caseName === undefined ? row.name : `${row.name}: ${caseName}`;
 }
 
 function targetNumber(target: Target): number {

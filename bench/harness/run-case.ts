@@ -1,7 +1,7 @@
-import { cpuSeconds } from './cpu-time';
+import { cpuSeconds, machineTime } from './cpu-time';
 import { measurementViolations } from './gates';
 import { roundName, type Progress } from './progress';
-import type { Case, Measurement, Round, Side, Target } from './row';
+import type { Case, Measurement, ObservedProcess, Round, Side, Target } from './row';
 import { median, quantile } from './statistics';
 
 export interface RunPlan {
@@ -37,12 +37,15 @@ export interface CaseResult {
   readonly pass: boolean;
   /** Broken gates, one line each. Any of them fails the case, whatever the ratio. */
   readonly violations: readonly string[];
+  /** Of the processors' time while ours ran, what went to processes of neither side: a median from 0 to 1. */
+  readonly othersShare: number;
   readonly sides: readonly [ours: SideResult, over: SideResult];
 }
 
 interface SideRound {
   readonly measurement: Measurement;
   readonly cpu: ReadonlyMap<string, number>;
+  readonly othersShare: number;
   readonly violations: readonly string[];
 }
 
@@ -81,6 +84,7 @@ export async function runCase(
     target,
     pass: violations.length === 0 && meets(ratio, target),
     violations,
+    othersShare: median(rounds.map(([first]) => first.othersShare)),
     sides: [
       sideResult(
         ours.name,
@@ -105,20 +109,37 @@ async function runSide(
   try {
     await side.prepare(round);
     const processes = side.processes?.() ?? [];
-    const before = await cpuSeconds(processes);
+    const clock = await startCpuClock(processes);
     const measurement = await side.run(round);
-    const after = await cpuSeconds(processes);
+    const usage = await clock();
     signal.throwIfAborted();
     const wrong = [...measurementViolations(measurement), ...(await side.check(round))];
     progress.measured(measurement.value);
     return {
       measurement,
-      cpu: new Map([...after].map(([name, seconds]) => [name, seconds - (before.get(name) ?? 0)])),
+      ...usage,
       violations: wrong.map((text) => `${roundName(round)}, ${side.name}: ${text}`),
     };
   } finally {
     await side.close();
   }
+}
+
+/** Resolves to what the processes, and all others together, have used between this call and that of its result. */
+async function startCpuClock(
+  processes: readonly ObservedProcess[],
+): Promise<() => Promise<Pick<SideRound, 'cpu' | 'othersShare'>>> {
+  const before = await cpuSeconds(processes);
+  const machineBefore = await machineTime();
+  return async () => {
+    const machineAfter = await machineTime();
+    const after = await cpuSeconds(processes);
+    const cpu = new Map([...after].map(([name, seconds]) => [name, seconds - (before.get(name) ?? 0)]));
+    const own = [...cpu.values()].reduce((sum, seconds) => sum + seconds, 0);
+    const others = machineAfter.busySeconds - machineBefore.busySeconds - own;
+    const available = machineAfter.totalSeconds - machineBefore.totalSeconds;
+    return { cpu, othersShare: available === 0 ? 0 : Math.max(0, others / available) };
+  };
 }
 
 function ratioOf([ours, over]: readonly [SideRound, SideRound]): number {

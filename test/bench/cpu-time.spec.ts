@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { cpuSeconds } from '../../bench/harness/cpu-time';
+import { cpuSeconds, machineTime } from '../../bench/harness/cpu-time';
 
 const burnMs = 300;
 const burn = `
@@ -31,6 +31,17 @@ const burn = `
     } finally {
       child.kill();
     }
+  });
+
+  it('of the machine includes what any process has burnt', async () => {
+    const before = await machineTime();
+    const child = spawn(process.execPath, ['-e', burn]);
+    await once(child, 'close');
+    const after = await machineTime();
+    expect(after.busySeconds - before.busySeconds).toBeGreaterThanOrEqual(burnMs / 1_000 - 0.02);
+    expect(after.totalSeconds - before.totalSeconds).toBeGreaterThanOrEqual(
+      after.busySeconds - before.busySeconds,
+    );
   });
 
   it('leaves out a process that is not there', async () => {
