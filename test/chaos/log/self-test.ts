@@ -12,8 +12,8 @@ const recoveryTimeoutMs = 30_000;
 const lazySettings = { wal_writer_delay: '10s', wal_writer_flush_after: '512MB' };
 
 /**
- * The node refuses to start with `synchronous_commit=off`, so its sessions read `on`; and each transaction that appends then
- * turns it off for itself, behind the node's back.
+ * The node refuses to start with `synchronous_commit=off`, and looks again before each insert. So the setting reads `on` until
+ * the rows are in, and then each transaction turns it off for itself, behind the node's back.
  */
 const commitAsynchronously = `
   create function commit_asynchronously() returns trigger language plpgsql as $$
@@ -21,7 +21,7 @@ const commitAsynchronously = `
     perform set_config('synchronous_commit', 'off', true);
     return null;
   end $$;
-  create trigger appends_commit_asynchronously before insert on appends
+  create trigger appends_commit_asynchronously after insert on appends
     for each statement execute function commit_asynchronously()`;
 
 export interface SelfTestReport {
@@ -74,7 +74,8 @@ async function playRound(
 }
 
 async function loseEvents(system: LogSystem, writers: Writers): Promise<Operation[]> {
-  await writers.acknowledgedAgain(recoveryTimeoutMs);
+  if ((await writers.acknowledgedAgain(recoveryTimeoutMs)) === null)
+    throw new Error('the self-test can prove nothing: its writers are not acknowledged');
   await system.killPostgres('whole server', 0);
   await writers.acknowledgedAgain(recoveryTimeoutMs);
   return writers.stop();
