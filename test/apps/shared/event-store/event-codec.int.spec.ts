@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
+import { z } from 'zod';
 import type { MailfoldEvent } from '../../../../domain/catalogue.events';
 import type { EventMetadata } from '../../../../domain/event';
 import { streamName } from '../../../../domain/stream-name';
@@ -8,7 +9,9 @@ import {
   type ReadEvent,
   type StoredEvent,
 } from '../../../../apps/shared/event-store/event-codec';
+import { mailfoldSchemas, type EventSchemas } from '../../../../apps/shared/event-store/upcasters';
 import { createKeyRing } from '../../../../apps/shared/keys/key-ring';
+import { sealJson } from '../../../../apps/shared/keys/seal';
 import { createPool } from '../../../../apps/shared/postgres/pool';
 import { migrate } from '../../../../apps/shared/postgres/migrate';
 import { startTestPostgres, type TestPostgres } from '../../../support/postgres';
@@ -125,6 +128,68 @@ describe('the event codec', () => {
       read({ ...stored, metadata: { ...stored.metadata, schemaVersion } }),
     );
     expect('reason' in decoded && decoded.reason).toMatch(/unknown version .* of MailboxConnected/);
+  });
+
+  describe('of a log with a history', () => {
+    const { strictObject, string } = z;
+    // Version 1 kept the name in one field, sealed like the two that came after it.
+    const schemas: EventSchemas = {
+      ...mailfoldSchemas,
+      currentVersions: { PersonNamed: 2 },
+      shapes: {
+        PersonNamed: {
+          1: strictObject({ personId: string(), name: string() }),
+          2: strictObject({ personId: string(), first: string(), last: string() }),
+        },
+      },
+      upcasters: {
+        PersonNamed: {
+          1: ({ name, ...rest }) => {
+            const [first, last = ''] = String(name).split(' ');
+            return { ...rest, first, last };
+          },
+        },
+      },
+      erasedFields: { PersonNamed: { 1: { name: '[erased]' }, 2: { first: '[erased]', last: '' } } },
+    };
+
+    async function named(tenant: string, personal: object, schemaVersion: number): Promise<ReadEvent> {
+      const [id, type] = [randomUUID(), 'PersonNamed'];
+      const streamOfTenant = streamName('mailbox', tenant, mailboxId);
+      const { keyId, key } = await createKeyRing({ pool, rootKey }).dataKey(tenant);
+      const sealed = sealJson(key, keyId, personal, `${tenant}|${streamOfTenant}|${type}|${id}`);
+      const data = { personId: mailboxId, sealed };
+      const stored = { id, type, data, metadata: { ...metadata, tenantId: tenant, schemaVersion } };
+      return read(stored, { streamName: streamOfTenant });
+    }
+    const reader = () => createEventCodec(createKeyRing({ pool, rootKey }), schemas);
+
+    it('unseals first and upcasts then', async () => {
+      const old = await named(tenantId, { name: 'Ada Lovelace' }, 1);
+      expect(await reader().decode(old)).toMatchObject({
+        type: 'PersonNamed',
+        data: { personId: mailboxId, first: 'Ada', last: 'Lovelace' },
+      });
+    });
+
+    it('upcasts what an old version shows once its key is destroyed', async () => {
+      const erased = randomUUID();
+      const old = await named(erased, { name: 'Ada Lovelace' }, 1);
+      await pool.query('update data_keys set wrapped = null, destroyed_at = now() where tenant_id = $1', [
+        erased,
+      ]);
+      expect(await reader().decode(old)).toMatchObject({
+        data: { personId: mailboxId, first: '[erased]', last: '' },
+      });
+    });
+
+    it('names the field that is not of the version', async () => {
+      const odd = await named(tenantId, { first: 'Ada' }, 2);
+      expect(await reader().decode(odd)).toMatchObject({
+        undecodable: true,
+        reason: expect.stringMatching(/^last of PersonNamed version 2: /),
+      });
+    });
   });
 
   it('does not call an event broken because the key store is away', async () => {
