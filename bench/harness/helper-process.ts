@@ -44,7 +44,8 @@ export function startHelper<Methods extends HelperMethods>(
 ): Helper<Methods> {
   const child = fork(resolve('dist', file), [], {
     serialization: 'advanced',
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    // Peers may print; stdout is for the result alone.
+    stdio: ['ignore', process.stderr, process.stderr, 'ipc'],
   });
   const pending = new Map<number, Pending>();
   const failAll = (reason: string): void => {

@@ -1,7 +1,7 @@
 import type { ReadBackEvent } from './acknowledgements';
 import type { PlannedAppend } from './workload';
 
-/** A store under load: single process, many appends at a time. */
+/** A store as a load generator uses it: many appends at a time. */
 export interface AppendStore {
   /** Resolves when the events are durable. */
   append(append: PlannedAppend): Promise<void>;
