@@ -22,6 +22,8 @@ export interface ProxiedCall {
   holdAnswers(): void;
   /** From now on nothing the client sends comes through. */
   holdRequest(): void;
+  /** Answers it with one message and status OK, instead of the node. */
+  answer(body: Buffer): void;
   /** Ends it with a gRPC status instead of the node's own. */
   fail(code: number, message: string, trailers?: Record<string, string>): void;
 }
@@ -146,6 +148,12 @@ function passedOn(
     clientCertificate: certificate?.subject ? String(certificate.subject.CN) : null,
     holdAnswers: () => answers.close(),
     holdRequest: () => request.close(),
+    answer: (body) => {
+      trailers = { 'grpc-status': '0' };
+      answers.close();
+      respond();
+      stream.end(Buffer.concat([frameHeader(body.length), body]));
+    },
     fail: (code, message, more = {}) => {
       trailers = { 'grpc-status': String(code), 'grpc-message': message, ...more };
       answers.close();
@@ -153,6 +161,13 @@ function passedOn(
       stream.end();
     },
   };
+}
+
+/** Uncompressed, and how long the message is. */
+function frameHeader(messageBytes: number): Buffer {
+  const header = Buffer.alloc(5);
+  header.writeUInt32BE(messageBytes, 1);
+  return header;
 }
 
 function grpcPartOf(headers: Record<string, unknown>): Record<string, unknown> {

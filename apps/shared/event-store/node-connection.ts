@@ -26,7 +26,7 @@ export interface CallOptions {
 /**
  * One HTTP/2 connection to one node, for gRPC calls with one request and many answers. Messages come as views of the
  * received bytes, undecoded and many at a time: that, and the window, is why this stands beside the official client
- * (docs/adr/0010).
+ * (docs/adr/0012).
  */
 export class NodeConnection {
   private readonly session: ClientHttp2Session;

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { binaryEvent, jsonEvent } from '@eventstore/db-client';
 import { streamName } from '../../../../domain/stream-name';
 import type {
@@ -7,6 +7,7 @@ import type {
   LogRecordMessage,
   RecordReadOptions,
 } from '../../../../apps/shared/event-store/event-store';
+import { asLogRecord, isServersOwn } from '../../../../apps/shared/event-store/log-record';
 import { eventually } from '../../../support/eventually';
 import {
   contentStored,
@@ -96,6 +97,27 @@ describe('records of the log', () => {
     expect(await read({ after: position, upTo: position + 1_000n })).toEqual([]);
   });
 
+  it('are what the official client reads, to the byte', async () => {
+    const stream = `shapes-${randomUUID()}`;
+    const client = fixture.node.client();
+    const metadata = { schemaVersion: 1, note: 'ü𝒳"\\\u0000' };
+    await client.appendToStream(stream, [
+      jsonEvent({ type: 'Json', data: { text: 'ü𝒳"\\', list: [1, null], nested: { a: 1.5 } }, metadata }),
+      jsonEvent({ type: 'JsonWithoutObject', data: [1, 'text'] as never }),
+      binaryEvent({ type: 'Binary', data: randomBytes(300_000), metadata: randomBytes(20) }),
+      binaryEvent({ type: 'Empty', data: new Uint8Array(0), metadata }),
+      binaryEvent({ type: 'BinaryJson', data: Buffer.from('{"a":1}') }),
+    ]);
+    for (const size of [0, 127, 128, 16_383, 16_384, 1_000_000])
+      await client.appendToStream(stream, binaryEvent({ type: 'Sized', data: randomBytes(size) }));
+    const official: LogRecord[] = [];
+    for await (const resolved of client.readAll()) {
+      const record = asLogRecord(resolved);
+      if (record && !isServersOwn(record)) official.push(record);
+    }
+    expect((await read()).map(wholeOf)).toEqual(official.map(wholeOf));
+  });
+
   it('come live to a subscriber, content included', async () => {
     const abort = new AbortController();
     const messages: LogRecordMessage[] = [];
@@ -114,3 +136,10 @@ describe('records of the log', () => {
     expect(seen()).toEqual((await read()).map(({ id }) => id));
   });
 });
+
+/** As plain values; bytes as text, since one reader has them as a Buffer. */
+function wholeOf(record: LogRecord): Record<string, unknown> {
+  const { id, streamName: name, type, revision, position, createdAtMs, metadata, data } = record;
+  const content = data instanceof Uint8Array ? Buffer.from(data).toString('hex') : data;
+  return { id, name, type, revision, position, createdAtMs, metadata, content };
+}
