@@ -3,7 +3,7 @@ import { asHeader, GrpcError, grpcCode } from '../grpc/grpc-status';
 import type { ExpectedRevision } from '../log/append-rules';
 import type { LogWriter } from '../log/log-writer';
 import { isMetastream } from '../log/stream-names';
-import { BadRequest, checkStreamName, positionMessage, readAppendTarget } from '../wire/append-messages';
+import { checkStreamName, positionMessage, readAppendTarget } from '../wire/append-messages';
 import { ProtobufReader } from '../../shared/protobuf/protobuf-reader';
 import { delimitedField, emptyMessage } from '../../shared/protobuf/protobuf-writer';
 import { framed } from '../wire/read-messages';
@@ -36,10 +36,12 @@ function readRequest(body: Buffer): { streamName: string; expected: ExpectedRevi
     const { streamName, expected } = readAppendTarget(reader.message(), Date.now());
     try {
       checkStreamName(streamName);
-      if (isMetastream(streamName)) throw new BadRequest('A metadata stream lives and dies with its stream.');
     } catch (error) {
       throw badRequestError(error);
     }
+    // A real node allows it; but once `$$s` is tombstoned there, a delete of `s` ends the process and keeps it from starting.
+    if (isMetastream(streamName))
+      throw new GrpcError(grpcCode.invalidArgument, 'A metadata stream lives and dies with its stream.');
     if (expected !== undefined) return { streamName, expected };
   }
   throw new GrpcError(grpcCode.invalidArgument, 'No expected revision was given.');

@@ -78,6 +78,8 @@ const calls: Readonly<Record<string, () => Promise<unknown>>> = {
     );
     return drained(client.readStream('s')).finally(() => client.dispose());
   },
+  'delete of a metadata stream': () => plain.client().deleteStream('$$s'),
+  'tombstone of a metadata stream': () => plain.client().tombstoneStream('$$s'),
   'append above 1 MiB': () =>
     plain.client().appendToStream('s', testEvent('T', { filler: 'x'.repeat(1024 * 1024) })),
   'append to a stream with a name above 2,000 bytes': () =>
