@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { removeDevEnvironment, writeDevEnvironment } from '../shared/config/dev-environment';
+import { ConfigError } from '../shared/config/load-config';
 import { lockDataDirectory } from './data-directory-lock';
 import { keepPostgresRunning, openDatabases, prepareDatabases } from './databases';
 import { choosePort } from './ports';
@@ -62,6 +63,7 @@ async function start(
   onStop: (close: () => unknown) => void,
 ): Promise<Omit<System, 'stop'>> {
   const { env = process.env, report = () => undefined, signal } = options;
+  if (!env['EVENTSTORE_URL']) refuseSecureNode(env);
   const dataDir = resolve(options.dataDir);
   await mkdir(dataDir, { recursive: true });
   onStop(lockDataDirectory(dataDir));
@@ -167,6 +169,17 @@ async function startNode(
   });
   const ports = await supervisor.start([node], { stopTimeoutMs: nodeStopTimeoutMs });
   return `esdb://${host}:${ports['event-store-node']}?tls=false`;
+}
+
+/** The processes beside the node would not know its certificate; and to leave the password out would open a closed door. */
+function refuseSecureNode(env: NodeJS.ProcessEnv): void {
+  const [variable] = ['TLS_CERTIFICATE_FILE', 'TLS_PRIVATE_KEY_FILE', 'PASSWORD', 'PASSWORD_FILE']
+    .map((name) => `EVENT_STORE_NODE_${name}`)
+    .filter((name) => env[name]);
+  if (variable !== undefined)
+    throw new ConfigError(
+      `Configuration: ${variable} is for a node that is run by itself: start it, and set EVENTSTORE_URL to its URL`,
+    );
 }
 
 function app(

@@ -40,6 +40,14 @@ describe('npm start', () => {
       .map((line) => line.trim().split(/\s+/).map(Number))
       .flatMap(([pid = 0, ppid = 0]) => (ppid === parent.pid ? [pid] : []));
 
+  it('refuses to make its own node secure, before anything runs', async () => {
+    const secure = { ...env(), EVENT_STORE_NODE_PASSWORD: 'not to be shown' };
+    const { exitCode, output } = await runToEnd(file, { args: ['start'], env: secure });
+    expect(exitCode).not.toBe(0);
+    expect(output).toMatch(/EVENT_STORE_NODE_PASSWORD is for a node that is run by itself/);
+    expect(output).not.toContain('not to be shown');
+  });
+
   it('shows lines that work when pasted, refuses a second one, and keeps everything over a restart', async () => {
     const first = await start();
     const [write = '', inbox = '', status = ''] = pasteable(first.output());
