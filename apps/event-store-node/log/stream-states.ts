@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
 import { LRUCache } from 'lru-cache';
 import { decodeEventFrame, eventData, splitFrames } from '../wire/event-frames';
-import { lastRows, streamRowsBackward, streamRowsForward } from '../storage/log-queries';
+import { lastRows, rowsAtPlaces, streamRowsBackward, type StreamPlace } from '../storage/log-queries';
 import { uint63Max } from '../../shared/protobuf/protobuf-reader';
 import type { EventIdentity } from './append-rules';
 import type { LogOperation } from './log-operation';
@@ -14,6 +14,8 @@ import { StreamState } from './stream-state';
 const weightMax = 500_000;
 /** How far back a retry without an exact revision is recognised in a stream whose state was not in memory. */
 const identitiesLoaded = 100;
+/** Each may find an append of the largest size, so not all at once. */
+const repetitionsPerQuery = 32;
 
 export interface LoadedStates extends GroupStates {
   /** Streams that were taken to be new unseen: whoever commits must have the server check it. */
@@ -39,14 +41,15 @@ export class StreamStates {
 
   async load(client: Client, operations: readonly LogOperation[]): Promise<LoadedStates> {
     const { states, assumedNew } = await this.loadStates(client, operations);
-    const older = new Map<LogOperation, ReadonlyMap<number, EventIdentity>>();
+    const repetitions: Repetition[] = [];
     for (const operation of operations) {
       const state = states.get(baseStreamOf(operation.request.streamName));
       if (state === undefined || operation.request.kind !== 'append') continue;
       await loadRecentIdentities(client, operation, state);
-      const identities = await loadOlderIdentities(client, operation, state);
-      if (identities !== undefined) older.set(operation, identities);
+      const place = placeOfRepetition(operation, state);
+      if (place !== undefined) repetitions.push({ operation, place });
     }
+    const older = await loadOlderIdentities(client, repetitions);
     return { states, older, assumedNew };
   }
 
@@ -145,18 +148,36 @@ async function loadRecentIdentities(
   window.extendBack(recent.map(([, identity]) => identity));
 }
 
-/** Ids a repetition with an old exact revision must be compared with, where they lie below the window. */
+interface Repetition {
+  readonly operation: LogOperation;
+  readonly place: StreamPlace;
+}
+
 async function loadOlderIdentities(
   client: Client,
-  { request }: LogOperation,
-  state: StreamState,
-): Promise<ReadonlyMap<number, EventIdentity> | undefined> {
-  const window = state.windowOf(request.streamName);
-  const from = firstComparedRevision(request.expected);
-  if (from === undefined || from > window.last || from >= window.from || request.events.length === 0)
+  repetitions: readonly Repetition[],
+): Promise<Map<LogOperation, ReadonlyMap<number, EventIdentity>>> {
+  const older = new Map<LogOperation, ReadonlyMap<number, EventIdentity>>();
+  for (let at = 0; at < repetitions.length; at += repetitionsPerQuery) {
+    const some = repetitions.slice(at, at + repetitionsPerQuery);
+    const found = await rowsAtPlaces(
+      client,
+      some.map(({ place }) => place),
+    );
+    for (const [index, { operation }] of some.entries())
+      older.set(operation, identitiesOf(found[index] ?? []));
+  }
+  return older;
+}
+
+/** Where the ids lie that an append with an old exact revision must be compared with, if below the window. */
+function placeOfRepetition({ request }: LogOperation, state: StreamState): StreamPlace | undefined {
+  const { streamName, expected, events } = request;
+  const window = state.windowOf(streamName);
+  const revision = firstComparedRevision(expected);
+  if (revision === undefined || revision > window.last || revision >= window.from || events.length === 0)
     return undefined;
-  const rows = await streamRowsForward(client, request.streamName, from, request.events.length);
-  return identitiesOf(rows);
+  return { streamName, revision, rowsMax: events.length };
 }
 
 function firstComparedRevision(expected: LogOperation['request']['expected']): number | undefined {

@@ -82,6 +82,35 @@ export function streamRowsBackward(
   });
 }
 
+/** Where to begin in one stream, and how many rows to take at most. */
+export interface StreamPlace {
+  readonly streamName: string;
+  readonly revision: number;
+  readonly rowsMax: number;
+}
+
+/** For each place what {@link streamRowsForward} reads, in one round trip. */
+export async function rowsAtPlaces(db: Queryable, places: readonly StreamPlace[]): Promise<LogRow[][]> {
+  const found = await db.query<StoredRow & { place: number }>({
+    name: 'rows-at-places',
+    text: `select p.place::int, p.stream, h.pos, h.rev, h.n, h.frames
+           from unnest($1::text[], $2::bigint[], $3::int[]) with ordinality as p(stream, rev, wanted, place)
+           cross join lateral (
+             select pos, rev, n, frames from appends where stream = p.stream and n > 0 and rev >= coalesce(
+               (select max(rev) from appends where stream = p.stream and n > 0 and rev <= p.rev), p.rev)
+             order by rev limit p.wanted) as h
+           order by p.place, h.rev`,
+    values: [
+      places.map(({ streamName }) => streamName),
+      places.map(({ revision }) => revisionText(revision)),
+      places.map(({ rowsMax }) => rowsMax),
+    ],
+  });
+  const byPlace: LogRow[][] = places.map(() => []);
+  for (const row of found.rows) byPlace[row.place - 1]?.push(toLogRow(row));
+  return byPlace;
+}
+
 /**
  * The last row of each stream, and the last below its tombstone if it has one. Frames are loaded of metastreams only:
  * their last event is the metadata. Streams without events are absent.

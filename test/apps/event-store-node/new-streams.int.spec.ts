@@ -6,6 +6,10 @@ let node: TestNode;
 beforeAll(async () => {
   node = await startTestNode();
   await node.client().appendToStream('known', [first, testEvent()]);
+  await Promise.all(
+    retried.map(({ streamName, events }) => node.client().appendToStream(streamName, events, noStream)),
+  );
+  await node.client().appendToStream('retried-0', testEvent());
   await node.client().setStreamMetadata('with-metadata', { maxCount: 3 });
   await node.client().appendToStream('closed', testEvent());
   await node.client().tombstoneStream('closed');
@@ -20,6 +24,10 @@ beforeEach(async () => {
 
 const first = testEvent();
 const noStream = { expectedRevision: NO_STREAM } as const;
+const retried = Array.from({ length: 100 }, (_, index) => ({
+  streamName: `retried-${index}`,
+  events: [testEvent(), testEvent(), testEvent()],
+}));
 
 async function outcome(streamName: string, event = testEvent()): Promise<string> {
   try {
@@ -44,6 +52,15 @@ describe('an append that expects no stream, to a node that has not seen the stre
 
   test('a repetition of what began the stream', async () => {
     expect(await outcome('known', first)).toBe('at 0');
+  });
+
+  test('everything that was under way when the node ended, sent again at once', async () => {
+    const answers = await Promise.all(
+      retried.map(({ streamName, events }) => node.client().appendToStream(streamName, events, noStream)),
+    );
+    expect(answers.map(({ nextExpectedRevision }) => nextExpectedRevision)).toEqual(retried.map(() => 2n));
+    const stored = (await allEvents(node.client())).filter(({ streamId }) => streamId.startsWith('retried-'));
+    expect(stored).toHaveLength(301);
   });
 
   test('beside others of the same group: each is answered by itself, and no position is left out', async () => {
