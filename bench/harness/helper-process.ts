@@ -60,20 +60,24 @@ export function startHelper<Methods extends HelperMethods>(
     if (error === undefined) waiting?.resolve(value);
     else waiting?.reject(new Error(error));
   });
+  let ended: string | undefined;
   const exited = once(child, 'exit').then(([code, killedBy]) => {
     signal.removeEventListener('abort', kill);
-    failAll(`${file} ended (${String(code ?? killedBy)}) before it had answered`);
+    ended = `${file} ended (${String(code ?? killedBy)}) before it had answered`;
+    failAll(ended);
   });
   let lastId = 0;
   const call = async (name: string, argument: unknown, timeoutMs = callTimeoutMs): Promise<unknown> => {
     signal.throwIfAborted();
+    if (ended !== undefined) throw new Error(ended);
     const id = (lastId += 1);
     const answer = new Promise<unknown>((resolve, reject) => pending.set(id, { resolve, reject }));
     const timeout = setTimeout(
       () => pending.get(id)?.reject(new Error(`${file} did not answer ${name} within ${timeoutMs} ms`)),
       timeoutMs,
     );
-    child.send({ id, name, argument } satisfies Request);
+    // Where it cannot be sent, the end of the process says so.
+    child.send({ id, name, argument } satisfies Request, () => undefined);
     return answer.finally(() => clearTimeout(timeout));
   };
   return {

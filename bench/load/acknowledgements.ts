@@ -11,11 +11,32 @@ export interface ReadBackEvent {
   readonly data?: Partial<EventData>;
 }
 
+/** What came of holding a log against what was acknowledged. */
+export interface Comparison {
+  /** At most five lines; none when the log is right. */
+  readonly violations: readonly string[];
+  /** In streams that were written here. */
+  readonly ownEvents: number;
+  /** In streams of others. */
+  readonly foreignEvents: number;
+}
+
 const violationsMax = 5;
+
+/** Of several writers that had a log to themselves: what none of them has written was written by nobody. */
+export function violationsOfAll(comparisons: readonly Comparison[]): string[] {
+  const violations = comparisons.flatMap((comparison) => comparison.violations);
+  if (violations.length > 0) return violations;
+  const written = comparisons.reduce((sum, { ownEvents }) => sum + ownEvents, 0);
+  return comparisons.flatMap(({ ownEvents, foreignEvents }) => {
+    const invented = ownEvents + foreignEvents - written;
+    return invented === 0 ? [] : [`the log holds ${invented} events that nobody wrote`];
+  });
+}
 
 /**
  * What a store has acknowledged, and the fold that holds its log against it: each acknowledged event is there once, at its
- * revision, with its content, and nothing else is.
+ * revision, with its content, and nothing else is in its stream.
  */
 export class Acknowledgements {
   private readonly streams = new Map<string, { firstRevision: number; ids: string[] }>();
@@ -28,34 +49,34 @@ export class Acknowledgements {
     this.streams.set(streamName, stream);
   }
 
-  /** At most five lines; none when the log is right. `isForeign` tells streams of others, which a shared server has. */
-  async compare(
-    log: AsyncIterable<ReadBackEvent>,
-    isForeign: (streamName: string) => boolean,
-  ): Promise<string[]> {
+  /** Ends early when enough is wrong. */
+  async compare(log: AsyncIterable<ReadBackEvent>): Promise<Comparison> {
     const violations: string[] = [];
+    let ownEvents = 0;
+    let foreignEvents = 0;
     const read = new Map<string, number>();
     let position = -1n;
     for await (const event of log) {
-      if (violations.length >= violationsMax) return violations;
+      if (violations.length >= violationsMax) break;
       if (event.position <= position) violations.push(`position ${event.position} comes after ${position}`);
       position = event.position;
       const acknowledged = this.streams.get(event.streamName);
       if (acknowledged === undefined) {
-        if (!isForeign(event.streamName)) violations.push(`${event.streamName} was never written`);
+        foreignEvents += 1;
         continue;
       }
+      ownEvents += 1;
       const index = read.get(event.streamName) ?? 0;
       read.set(event.streamName, index + 1);
       const wrong = this.wrong(event, acknowledged.firstRevision + index, acknowledged.ids[index]);
       if (wrong !== undefined) violations.push(wrong);
     }
     for (const [streamName, { ids }] of this.streams) {
+      if (violations.length >= violationsMax) break;
       const lost = ids.length - (read.get(streamName) ?? 0);
       if (lost > 0) violations.push(`${streamName} has lost its last ${lost} of ${ids.length} events`);
-      if (violations.length >= violationsMax) break;
     }
-    return violations;
+    return { violations, ownEvents, foreignEvents };
   }
 
   private wrong(event: ReadBackEvent, revision: number, id: string | undefined): string | undefined {

@@ -1,6 +1,6 @@
 import { closedLoop, type ClosedLoopResult, type Window } from '../harness/pace';
 import { serveHelper } from '../harness/helper-process';
-import { Acknowledgements } from './acknowledgements';
+import { Acknowledgements, type Comparison } from './acknowledgements';
 import type { AppendStore } from './append-store';
 import { openEmmett } from './emmett';
 import { openEventStoreClient, type EventStoreClientOptions } from './event-store-client';
@@ -22,7 +22,7 @@ export interface AppendRun extends Window {
 export type AppendLoad = {
   open(store: StoreToLoad): Promise<void>;
   run(run: AppendRun): Promise<ClosedLoopResult>;
-  check(argument: null): Promise<readonly string[]>;
+  check(argument: null): Promise<Comparison>;
   close(argument: null): Promise<void>;
 };
 
@@ -64,7 +64,8 @@ const methods: AppendLoad = {
   },
   check: async () => {
     const target = opened();
-    return (await acknowledgements?.compare(target.readBack(), () => !target.isOurs)) ?? ['nothing was run'];
+    if (acknowledgements === undefined) throw new Error('nothing was run');
+    return acknowledgements.compare(target.readBack());
   },
   close: async () => {
     await store?.close();

@@ -7,7 +7,5 @@ export interface AppendStore {
   append(append: PlannedAppend): Promise<void>;
   /** Everything written since the store was opened, in the order of its log. */
   readBack(): AsyncIterable<ReadBackEvent>;
-  /** Whether nobody else writes there: then every unknown stream is an error. */
-  readonly isOurs: boolean;
   close(): Promise<void>;
 }

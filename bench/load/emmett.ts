@@ -27,10 +27,11 @@ interface EmmettEventStore {
 export async function openEmmett(url: string, connectionCount: number): Promise<AppendStore> {
   const { getPostgreSQLEventStore } = loadPeer('@event-driven-io/emmett-postgresql') as EmmettPostgres;
   const pool = new Pool({ connectionString: url, max: connectionCount });
+  // It does not wait for its idle connections as it ends; the server then ends them with the database.
+  pool.on('error', () => undefined);
   const store = getPostgreSQLEventStore(url, { connectionOptions: { pool } });
   await store.schema.migrate();
   return {
-    isOurs: true,
     append: async ({ streamName, expected, events }: PlannedAppend) => {
       const { nextExpectedStreamVersion } = await store.appendToStream(
         streamName,

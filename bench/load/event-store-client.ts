@@ -16,7 +16,6 @@ import type { EventData as WorkloadData, PlannedAppend, PlannedEvent } from './w
 export interface EventStoreClientOptions {
   readonly url: string;
   readonly binary: boolean;
-  readonly isOurs: boolean;
 }
 
 /** Any server that speaks the protocol, through the official client as it comes. */
@@ -25,7 +24,6 @@ export async function openEventStoreClient(options: EventStoreClientOptions): Pr
   const end = await endOfLog(client);
   const encode = options.binary ? asBinaryEvent : asJsonEvent;
   return {
-    isOurs: options.isOurs,
     append: async ({ streamName, expected, events }: PlannedAppend) => {
       const { nextExpectedRevision } = await client.appendToStream(streamName, events.map(encode), {
         expectedRevision: expected < 0 ? NO_STREAM : BigInt(expected),

@@ -14,12 +14,11 @@ export async function openRawInsert(url: string, connectionCount: number): Promi
   await Promise.all(clients.map((client) => client.connect()));
   const [first] = clients;
   if (first === undefined) throw new Error('raw inserts need a connection');
-  await first.query(`create table events (
+  await first.query(`create table if not exists events (
     position bigserial primary key, id uuid not null, stream text not null, version bigint not null,
     type text not null, data text not null, unique (stream, version))`);
   const idle = [...clients];
   return {
-    isOurs: true,
     append: async ({ streamName, expected, events }: PlannedAppend) => {
       // There are as many callers as connections.
       const client = idle.pop();

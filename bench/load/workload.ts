@@ -30,6 +30,8 @@ export interface WorkloadOptions {
   readonly eventsPerAppend: number;
   /** The first of them creates the stream. */
   readonly appendsPerStream: number;
+  /** Of several generators that share one seed: each has streams and ids of its own. */
+  readonly part: { readonly index: number; readonly of: number };
   /** Streams the log holds already. Every second stream is then one of these, so half the load extends what is old. */
   readonly stored?: StoredStreams;
 }
@@ -131,7 +133,7 @@ export class Workload {
 
   constructor(private readonly options: WorkloadOptions) {
     this.payloads = new Payloads(options.seed);
-    this.bytes = new SeededBytes(`workload ${options.seed}`);
+    this.bytes = new SeededBytes(`workload ${options.seed} ${options.part.index}`);
   }
 
   /** To be acknowledged before the same worker asks again. */
@@ -154,9 +156,9 @@ export class Workload {
   }
 
   private openStream(): { streamName: string; revision: number; appends: number } {
-    const { stored, namespace } = this.options;
+    const { stored, namespace, part } = this.options;
     this.streamCount += 1;
-    const storedIndex = Math.floor(this.streamCount / 2);
+    const storedIndex = Math.floor(this.streamCount / 2) * part.of + part.index;
     if (stored === undefined || this.streamCount % 2 === 1 || storedIndex > stored.streamCount)
       return { streamName: streamNameOf(this.bytes, namespace), revision: -1, appends: 0 };
     const streamName = storedStreamName(stored, (storedIndex * storedStride) % stored.streamCount);

@@ -40,7 +40,7 @@ export const appendByUrlRow: Row = {
 async function assertAnswers(context: RowContext, url: string): Promise<void> {
   const helper = startHelper<AppendLoad>(appendLoadFile, context.signal);
   try {
-    await helper.call('open', { kind: 'event-store', url, binary: false, isOurs: false }, answerTimeoutMs);
+    await helper.call('open', { kind: 'event-store', url, binary: false }, answerTimeoutMs);
   } catch (error) {
     throw new Error(
       `the server at --url does not answer: ${error instanceof Error ? error.message : String(error)}`,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { startHelper, type Helper } from '../harness/helper-process';
 import type { ObservedProcess, RowContext, Side } from '../harness/row';
-import { appendLoadFile, type AppendLoad, type StoreToLoad } from '../load/append-load';
+import { AppendFleet } from '../load/append-fleet';
+import type { StoreToLoad } from '../load/append-load';
 import type { StoredStreams } from '../load/workload';
 import { startBenchNode } from '../parts/bench-node';
 import type { BenchPostgres } from '../parts/bench-postgres';
@@ -23,37 +23,31 @@ export const appendsPerStream = 4;
 interface Server {
   readonly store: StoreToLoad;
   readonly processes: readonly ObservedProcess[];
+  /** Whether nobody else writes there: then it holds what was acknowledged and nothing else. */
+  readonly isOurs: boolean;
   stop(): Promise<void>;
 }
 
-/** A side that appends as fast as `start`'s server acknowledges, in a load generator of its own, and reads all of it back. */
+/** A side that appends as fast as `start`'s server acknowledges, from processes of its own, and reads all of it back. */
 function appendSide(
   name: string,
   context: RowContext,
   shape: AppendShape,
   start: () => Promise<Server>,
 ): Side {
-  let load: Helper<AppendLoad> | undefined;
+  let fleet: AppendFleet | undefined;
   let server: Server | undefined;
-  // Started once: a client that was compiled in the first round stays so, as in a process that lives for days.
-  const generator = (): Helper<AppendLoad> => {
-    if (load === undefined) {
-      const started = startHelper<AppendLoad>(appendLoadFile, context.signal);
-      context.onClose(() => started.stop());
-      load = started;
-    }
-    return load;
-  };
   return {
     name,
     prepare: async () => {
       server = await start();
-      await generator().call('open', server.store);
+      // Started once: a client that was compiled in the first round stays so, as in a process that lives for days.
+      fleet ??= new AppendFleet(context, shape.inFlight);
+      await fleet.open(server.store);
     },
     run: async ({ seed, warmUpMs, durationMs }) => {
-      const { inFlight, eventsPerAppend, stored, namespace } = shape;
-      const { perSecond, total } = await generator().call('run', {
-        inFlight,
+      const { eventsPerAppend, stored, namespace } = shape;
+      const { perSecond, total } = await running(fleet).run({
         warmUpMs,
         durationMs,
         workload: {
@@ -66,20 +60,22 @@ function appendSide(
       });
       return { value: perSecond, eventCount: total };
     },
-    check: () => generator().call('check', null),
+    check: () => running(fleet).check(server?.isOurs === true),
     close: async () => {
       try {
-        if (load !== undefined && !context.signal.aborted) await load.call('close', null);
+        if (!context.signal.aborted) await fleet?.close();
       } finally {
         await server?.stop();
         server = undefined;
       }
     },
-    processes: () => [
-      ...(load === undefined ? [] : [{ name: 'load', pid: load.pid }]),
-      ...(server?.processes ?? []),
-    ],
+    processes: () => [...(fleet?.processes() ?? []), ...(server?.processes ?? [])],
   };
+}
+
+function running(fleet: AppendFleet | undefined): AppendFleet {
+  if (fleet === undefined) throw new Error('the side was not prepared');
+  return fleet;
 }
 
 /** Our node with the official client. `template` is a database with a log in it; without, the log is empty. */
@@ -95,7 +91,8 @@ export function nodeSide(
     await postgres.drop(database);
     const node = await startBenchNode(await postgres.create(database, template));
     return {
-      store: { kind: 'event-store', url: node.url, binary: shape.binary === true, isOurs: true },
+      store: { kind: 'event-store', url: node.url, binary: shape.binary === true },
+      isOurs: true,
       processes: [
         { name: 'node', pid: node.pid },
         { name: 'postgres', pid: postgres.pid, withChildren: true },
@@ -112,7 +109,8 @@ export function nodeSide(
 export function serverSide(context: RowContext, url: string, shape: AppendShape): Side {
   const namespace = randomBytes(4).toString('hex');
   return appendSide('server', context, { ...shape, namespace }, async () => ({
-    store: { kind: 'event-store', url, binary: shape.binary === true, isOurs: false },
+    store: { kind: 'event-store', url, binary: shape.binary === true },
+    isOurs: false,
     processes: [],
     stop: async () => undefined,
   }));
@@ -147,6 +145,7 @@ function connectionsSide(
     const url = await postgres.create(database);
     return {
       store: storeAt(url),
+      isOurs: true,
       processes: [{ name: 'postgres', pid: postgres.pid, withChildren: true }],
       stop: () => postgres.drop(database),
     };

@@ -121,5 +121,6 @@ describe('a helper process', () => {
     const outcome = expect(open).rejects.toThrow('before it had answered');
     await helper.stop();
     await outcome;
+    await expect(helper.call('check', null)).rejects.toThrow('before it had answered');
   });
 });

@@ -5,10 +5,11 @@ import type { Case, Measurement, Round, Side } from '../../bench/harness/row';
 import { meets, runCase, type CaseResult } from '../../bench/harness/run-case';
 import { runRow } from '../../bench/harness/run-row';
 import { quantile } from '../../bench/harness/statistics';
-import { Acknowledgements, type ReadBackEvent } from '../../bench/load/acknowledgements';
-import { Workload, type PlannedAppend } from '../../bench/load/workload';
+import { Acknowledgements, violationsOfAll, type ReadBackEvent } from '../../bench/load/acknowledgements';
+import { Workload, type PlannedAppend, type WorkloadOptions } from '../../bench/load/workload';
 
 const plan = { warmUpRounds: 0, rounds: 5, warmUpMs: 0, durationMs: 1, seed: 7 };
+const alone: WorkloadOptions['part'] = { index: 0, of: 1 };
 const silent = { begin: () => undefined, measured: () => undefined, ratio: () => undefined };
 const running = new AbortController().signal;
 
@@ -171,7 +172,8 @@ describe('the gates of a measurement', () => {
 });
 
 describe('the comparison of a log with what was acknowledged', () => {
-  const workload = (): Workload => new Workload({ seed: 3, eventsPerAppend: 2, appendsPerStream: 3 });
+  const workload = (part = alone): Workload =>
+    new Workload({ seed: 3, eventsPerAppend: 2, appendsPerStream: 3, part });
 
   function acknowledged(appends: readonly PlannedAppend[]): Acknowledgements {
     const acknowledgements = new Acknowledgements(workload().payloads);
@@ -192,8 +194,8 @@ describe('the comparison of a log with what was acknowledged', () => {
     const source = workload();
     return [0, 1, 0, 1, 0, 1, 0].map((worker) => source.next(worker));
   })();
-  const violations = (change: (events: ReadBackEvent[]) => ReadBackEvent[]): Promise<string[]> =>
-    acknowledged(planned).compare(read(change(logOf(planned))), () => false);
+  const violations = async (change: (events: ReadBackEvent[]) => ReadBackEvent[]): Promise<string[]> =>
+    violationsOfAll([await acknowledged(planned).compare(read(change(logOf(planned))))]);
 
   it('finds nothing in a log that is right', async () => {
     expect(await violations((events) => events)).toEqual([]);
@@ -233,34 +235,51 @@ describe('the comparison of a log with what was acknowledged', () => {
 
   it('leaves streams of others alone where the server is shared', async () => {
     const foreign = { streamName: 'other-1', revision: 5, position: 99n, id: 'x' };
-    const log = read([...logOf(planned), foreign]);
-    expect(await acknowledged(planned).compare(log, (name) => name === 'other-1')).toEqual([]);
+    const comparison = await acknowledged(planned).compare(read([...logOf(planned), foreign]));
+    expect(comparison).toMatchObject({ violations: [], ownEvents: 14, foreignEvents: 1 });
+  });
+
+  it('tells what another writer wrote from what nobody wrote', async () => {
+    const part = (index: number): PlannedAppend[] => {
+      const source = workload({ index, of: 2 });
+      return [source.next(0), source.next(0)];
+    };
+    const parts = [part(0), part(1)] as const;
+    const both = (events: ReadBackEvent[]): Promise<string[]> =>
+      Promise.all(parts.map((each) => acknowledged(each).compare(read(events)))).then(violationsOfAll);
+    const log = logOf(parts.flat());
+    expect(await both(log)).toEqual([]);
+    expect(await both([...log, { streamName: 'other-1', revision: 0, position: 99n, id: 'x' }])).toEqual([
+      'the log holds 1 events that nobody wrote',
+      'the log holds 1 events that nobody wrote',
+    ]);
   });
 });
 
 describe('a workload', () => {
   it('is the same for the same seed and another for another', () => {
     const first = (seed: number): PlannedAppend =>
-      new Workload({ seed, eventsPerAppend: 3, appendsPerStream: 2 }).next(0);
+      new Workload({ seed, eventsPerAppend: 3, appendsPerStream: 2, part: alone }).next(0);
     expect(first(1)).toEqual(first(1));
     expect(first(1).streamName).not.toBe(first(2).streamName);
   });
 
   it('creates a stream with every nth append of a worker and extends it at exact revisions between', () => {
-    const workload = new Workload({ seed: 1, eventsPerAppend: 5, appendsPerStream: 3 });
+    const workload = new Workload({ seed: 1, eventsPerAppend: 5, appendsPerStream: 3, part: alone });
     const appends = Array.from({ length: 6 }, () => workload.next(0));
     expect(appends.map(({ expected }) => expected)).toEqual([-1, 4, 9, -1, 4, 9]);
     expect(new Set(appends.map(({ streamName }) => streamName)).size).toBe(2);
   });
 
   it('has events of about 1,000 bytes', () => {
-    const [event] = new Workload({ seed: 1, eventsPerAppend: 1, appendsPerStream: 1 }).next(0).events;
+    const workload = new Workload({ seed: 1, eventsPerAppend: 1, appendsPerStream: 1, part: alone });
+    const [event] = workload.next(0).events;
     expect(JSON.stringify(event?.data)).toHaveLength(1_000);
   });
 
   it('extends stored streams with every second stream, until there are none left', () => {
     const stored = { seed: 1, streamCount: 1, eventsPerStream: 4 };
-    const workload = new Workload({ seed: 1, eventsPerAppend: 1, appendsPerStream: 1, stored });
+    const workload = new Workload({ seed: 1, eventsPerAppend: 1, appendsPerStream: 1, part: alone, stored });
     expect([0, 0, 0, 0].map((worker) => workload.next(worker).expected)).toEqual([-1, 3, -1, -1]);
   });
 });
