@@ -1,11 +1,18 @@
 import type { Row } from './harness/row';
-import { appendBatchRow, appendRow } from './rows/append';
+import { appendBatchRow, appendNodeRow, appendRow } from './rows/append';
 import { appendByUrlRow } from './rows/append-by-url';
 import { appendPeerRow } from './rows/append-peer';
 import { growthRow } from './rows/growth';
 import { readerRow } from './rows/reader';
 
-export const rows: readonly Row[] = [appendRow, appendBatchRow, appendPeerRow, readerRow, growthRow];
+export const rows: readonly Row[] = [
+  appendRow,
+  appendBatchRow,
+  appendNodeRow,
+  appendPeerRow,
+  readerRow,
+  growthRow,
+];
 
 /** Rows that `--url` sets over a running server instead. */
 export const rowsByUrl: readonly Row[] = [appendByUrlRow];

@@ -4,12 +4,14 @@ import { Acknowledgements, type Comparison } from './acknowledgements';
 import type { AppendStore } from './append-store';
 import { openEmmett } from './emmett';
 import { openEventStoreClient, type EventStoreClientOptions } from './event-store-client';
+import { openProtocolClient } from './protocol-client';
 import { openRawInsert } from './raw-insert';
 import { Workload, type WorkloadOptions } from './workload';
 
 /** Which store a load generator writes to. */
 export type StoreToLoad =
   | ({ readonly kind: 'event-store' } & EventStoreClientOptions)
+  | { readonly kind: 'protocol'; readonly url: string }
   | { readonly kind: 'raw-insert' | 'emmett'; readonly url: string; readonly connectionCount: number };
 
 export interface AppendRun extends Window {
@@ -40,6 +42,8 @@ async function openStore(toLoad: StoreToLoad): Promise<AppendStore> {
   switch (toLoad.kind) {
     case 'event-store':
       return openEventStoreClient(toLoad);
+    case 'protocol':
+      return openProtocolClient(toLoad.url);
     case 'raw-insert':
       return openRawInsert(toLoad.url, toLoad.connectionCount);
     case 'emmett':

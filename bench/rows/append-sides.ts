@@ -12,6 +12,8 @@ export interface AppendShape {
   readonly eventsPerAppend: number;
   /** Events as bytes the store cannot look into. */
   readonly binary?: boolean;
+  /** Requests encoded by hand, instead of by the official client. */
+  readonly byHand?: boolean;
   readonly stored?: StoredStreams;
   readonly namespace?: string;
 }
@@ -91,7 +93,9 @@ export function nodeSide(
     await postgres.drop(database);
     const node = await startBenchNode(await postgres.create(database, template));
     return {
-      store: { kind: 'event-store', url: node.url, binary: shape.binary === true },
+      store: shape.byHand
+        ? { kind: 'protocol', url: node.url }
+        : { kind: 'event-store', url: node.url, binary: shape.binary === true },
       isOurs: true,
       processes: [
         { name: 'node', pid: node.pid },

@@ -1,4 +1,4 @@
-import type { Row } from '../harness/row';
+import type { Case, Row } from '../harness/row';
 import { startBenchPostgres } from '../parts/bench-postgres';
 import { nodeSide, rawInsertSide, type AppendShape } from './append-sides';
 
@@ -26,6 +26,8 @@ export const appendRow: Row = {
   },
 };
 
+const batchAppends: AppendShape = { inFlight: 16, eventsPerAppend: 100 };
+
 export const appendBatchRow: Row = {
   name: 'append-batch',
   ours: '100 events per append, official client and embedded node, 16 in flight, ¼ NO_STREAM and ¾ exact',
@@ -34,9 +36,30 @@ export const appendBatchRow: Row = {
   target: { atLeast: 2.5 },
   open: async (context) => {
     const postgres = await startBenchPostgres(context);
-    const shape = { inFlight: 16, eventsPerAppend: 100 };
     return [
-      { sides: [nodeSide('embedded node', context, postgres, shape), rawInsertSide(context, postgres)] },
+      {
+        sides: [nodeSide('embedded node', context, postgres, batchAppends), rawInsertSide(context, postgres)],
+      },
+    ];
+  },
+};
+
+/** Tells how much of `append` and `append-batch` is the official client: their loads and goals, without it. */
+export const appendNodeRow: Row = {
+  name: 'append-node',
+  ours: 'the appends of append and append-batch, embedded node, requests encoded by hand',
+  over: rawInserts,
+  unit: 'events/s',
+  target: { atLeast: 1 },
+  open: async (context) => {
+    const postgres = await startBenchPostgres(context);
+    const sides = (shape: AppendShape): Case['sides'] => [
+      nodeSide('embedded node', context, postgres, { ...shape, byHand: true }),
+      rawInsertSide(context, postgres),
+    ];
+    return [
+      { name: '256 in flight', sides: sides(singleAppends) },
+      { name: '100 per append', target: { atLeast: 2.5 }, sides: sides(batchAppends) },
     ];
   },
 };
