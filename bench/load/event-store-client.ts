@@ -9,6 +9,7 @@ import {
   START,
   type EventData,
 } from '@eventstore/db-client';
+import { decodeBodiesNatively } from '../../apps/shared/event-store/client-internals';
 import type { ReadBackEvent } from './acknowledgements';
 import type { AppendStore } from './append-store';
 import type { EventData as WorkloadData, PlannedAppend, PlannedEvent } from './workload';
@@ -18,8 +19,9 @@ export interface EventStoreClientOptions {
   readonly binary: boolean;
 }
 
-/** Any server that speaks the protocol, through the official client as it comes. */
+/** Any server that speaks the protocol, through the official client as our processes use it. */
 export async function openEventStoreClient(options: EventStoreClientOptions): Promise<AppendStore> {
+  decodeBodiesNatively();
   const client = EventStoreDBClient.connectionString(options.url);
   const end = await endOfLog(client);
   const encode = options.binary ? asBinaryEvent : asJsonEvent;

@@ -1,6 +1,6 @@
 import { EventStoreDBClient } from '@eventstore/db-client';
 import { CallTimedOut, ClientDiscarded, isFinalAnswer, isPoisoned } from './client-errors';
-import { forgiveLateReplies, trackChannels } from './client-internals';
+import { decodeBodiesNatively, forgiveLateReplies, trackChannels } from './client-internals';
 
 /**
  * Reads in flight on one connection. A server allows 100 streams; the 101st waits without an error (event-store.md §4), and
@@ -98,6 +98,7 @@ class HeldClient {
   private readonly closeChannels: () => void;
 
   constructor(url: string) {
+    decodeBodiesNatively();
     this.client = EventStoreDBClient.connectionString(url);
     this.closeChannels = trackChannels(this.client);
     forgiveLateReplies(this.client);

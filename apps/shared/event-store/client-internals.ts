@@ -1,4 +1,5 @@
 import type { EventStoreDBClient } from '@eventstore/db-client';
+import { BatchAppendReq } from '@eventstore/db-client/generated/streams_pb';
 
 interface Channel {
   close(): void;
@@ -78,4 +79,29 @@ function unlessForgotten(listener: (reply: unknown) => void): (reply: unknown) =
       if (!(error instanceof TypeError)) throw error;
     }
   };
+}
+
+/** The setters of bytes in generated messages: base64 is theirs to decode. */
+type BytesSetters = Record<
+  'setData' | 'setCustomMetadata',
+  (this: object, value: Uint8Array | string) => object
+>;
+
+let decodesNatively = false;
+
+/**
+ * Has Node decode the bodies of events. The client hands them to its messages as base64, which these decode twice per event,
+ * byte by byte in JavaScript: a third of what an append of 1 kB costs the process, more than half per event of a hundred. Given
+ * bytes they decode nothing; what goes over the wire is the same. Once per process, for all clients.
+ */
+export function decodeBodiesNatively(): void {
+  if (decodesNatively) return;
+  decodesNatively = true;
+  const event = BatchAppendReq.ProposedMessage.prototype as unknown as BytesSetters;
+  for (const name of ['setData', 'setCustomMetadata'] as const) {
+    const set = event[name];
+    event[name] = function (value) {
+      return set.call(this, typeof value === 'string' ? Buffer.from(value, 'base64') : value);
+    };
+  }
 }
