@@ -254,7 +254,14 @@ async function initialise(binaries: PostgresBinaries, cluster: string, dataDir: 
     binaries.initdb,
     // Text sorts by code point, the same on every machine. Trust: who can enter the socket's directory is the user.
     ['-D', unfinished, '-U', superuser, '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-instructions'],
-    { ...binaries.account, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'], env: { TZ: 'UTC', LC_ALL: 'C' } },
+    {
+      ...binaries.account,
+      cwd: '/',
+      // As for the server: Ctrl-C is for us to act upon, once this is done.
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { TZ: 'UTC', LC_ALL: 'C' },
+    },
   );
   let complaint = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text));
