@@ -1,9 +1,10 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { removeDataDirectory } from '../../apps/shared/embedded/directories';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../apps/shared/embedded/embedded-postgres';
+import { signalAll } from './processes';
 
 /** A PostgreSQL of the test file's own, with as many fresh databases as it wants. About 1 s to start. */
 export interface TestPostgres {
@@ -20,7 +21,18 @@ export interface TestPostgres {
  */
 export async function startTestPostgres(settings: Record<string, string> = {}): Promise<TestPostgres> {
   const dataDir = mkdtempSync(join(tmpdir(), 'mf-'));
-  const server = await startEmbeddedPostgres({ dataDir, databases: [], settings });
+  const server = await startEmbeddedPostgres({ dataDir, databases: [], settings }).catch(
+    async (error: unknown) => {
+      await removeDataDirectory(dataDir);
+      throw error;
+    },
+  );
+  // A server is made to outlive who started it. In order is what `stop` does; this is for the end that leaves no time.
+  const abandon = (): void => {
+    signalAll([server.pid], 'SIGQUIT');
+    rmSync(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  };
+  process.once('exit', abandon);
   let count = 0;
   return {
     server,
@@ -31,6 +43,7 @@ export async function startTestPostgres(settings: Record<string, string> = {}): 
       return server.url(`test_${count}`);
     },
     stop: async () => {
+      process.off('exit', abandon);
       await server.stop();
       await removeDataDirectory(dataDir);
     },

@@ -84,6 +84,18 @@ function spawnProcess(
   return { child, exited, output: () => text };
 }
 
+/** Sends `name` to each that is still there. */
+export function signalAll(pids: readonly number[], name: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, name);
+    } catch (error) {
+      // It may have ended since it was listed.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+}
+
 function controlled({ child, exited, output }: Started, port: number | undefined): TestProcess {
   return {
     pid: child.pid ?? 0,

@@ -2,7 +2,7 @@ import { NO_STREAM, UnavailableError } from '@eventstore/db-client';
 import { allEvents, nodeMain, startTestNode, testEvent, type TestNode } from '../../support/event-store-node';
 import { eventually } from '../../support/eventually';
 import { queryAsSuperuser, terminateSessions } from '../../support/postgres';
-import { runToEnd } from '../../support/processes';
+import { runToEnd, signalAll } from '../../support/processes';
 
 // What the node does when PostgreSQL is unsafe, silent or out of room. Real kills are in crash.int.spec.ts.
 let node: TestNode;
@@ -92,7 +92,7 @@ test('no room: the append is refused at once, and the next is written when there
 test('PostgreSQL frozen: appends are answered in time, the connection is given up, and nothing is written twice', async () => {
   const frozen = await superuser('select pid from pg_stat_activity where pid <> pg_backend_pid()');
   const pids = [...frozen.map((row) => (row as { pid: number }).pid), node.postgres.server.pid];
-  signal(pids, 'SIGSTOP');
+  signalAll(pids, 'SIGSTOP');
   try {
     const startedAtMs = Date.now();
     expect(await append('frozen')).toBeInstanceOf(Error);
@@ -102,18 +102,8 @@ test('PostgreSQL frozen: appends are answered in time, the connection is given u
       10_000,
     );
   } finally {
-    signal(pids, 'SIGCONT');
+    signalAll(pids, 'SIGCONT');
   }
   await expectWritesAgain('thawed');
   await expectWhole();
 });
-
-function signal(pids: readonly number[], name: NodeJS.Signals): void {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, name);
-    } catch {
-      // It has ended since.
-    }
-  }
-}

@@ -5,7 +5,7 @@ import { Client } from 'pg';
 import { nodeMain } from '../../support/event-store-node';
 import { eventually } from '../../support/eventually';
 import { queryAsSuperuser, startTestPostgres, type TestPostgres } from '../../support/postgres';
-import { startProcess, type TestProcess } from '../../support/processes';
+import { signalAll, startProcess, type TestProcess } from '../../support/processes';
 
 const heldUpMs = 100;
 
@@ -15,6 +15,7 @@ export type PostgresDeath = 'postmaster' | 'whole server';
 /** The embedded node over an embedded PostgreSQL, both there to be killed. */
 export class LogSystem {
   private killed = false;
+  private frozen: readonly number[] = [];
   private readonly outputs: (() => string)[] = [];
   /** One line per end of the node that nobody here asked for. It must live through whatever PostgreSQL does. */
   readonly unaskedEnds: string[] = [];
@@ -25,7 +26,7 @@ export class LogSystem {
     private node: TestProcess,
   ) {
     this.watch(node);
-    process.once('exit', this.lastResort);
+    process.once('exit', this.thaw);
   }
 
   static async start(postgresSettings: Record<string, string> = {}): Promise<LogSystem> {
@@ -92,17 +93,11 @@ export class LogSystem {
   }
 
   async freezeNode(forMs: number): Promise<void> {
-    const { pid } = this.node;
-    signalAll([pid], 'SIGSTOP');
-    await delay(forMs);
-    signalAll([pid], 'SIGCONT');
+    await this.freeze([this.node.pid], forMs);
   }
 
   async freezePostgres(forMs: number): Promise<void> {
-    const pids = [this.postgres.server.pid, ...(await this.backends())];
-    signalAll(pids, 'SIGSTOP');
-    await delay(forMs);
-    signalAll(pids, 'SIGCONT');
+    await this.freeze([this.postgres.server.pid, ...(await this.backends())], forMs);
   }
 
   /** What the processes said, for whoever has to find out. */
@@ -113,14 +108,24 @@ export class LogSystem {
   }
 
   async stop(): Promise<void> {
-    process.off('exit', this.lastResort);
+    process.off('exit', this.thaw);
     this.killed = true;
     await this.node.stop();
     await this.postgres.stop();
   }
 
-  /** PostgreSQL is made to outlive who started it; the node and the writers end with us by themselves. */
-  private readonly lastResort = (): void => signalAll([this.postgres.server.pid], 'SIGQUIT');
+  private async freeze(pids: readonly number[], forMs: number): Promise<void> {
+    this.frozen = pids;
+    signalAll(pids, 'SIGSTOP');
+    await delay(forMs);
+    this.thaw();
+  }
+
+  /** Also when we end meanwhile: what is frozen cannot follow. */
+  private readonly thaw = (): void => {
+    signalAll(this.frozen, 'SIGCONT');
+    this.frozen = [];
+  };
 
   /** All processes of the server but the postmaster: sessions, and the helpers such as the one that writes the WAL. */
   private async backends(): Promise<number[]> {
@@ -156,15 +161,4 @@ function startNode(databaseUrl: string, port: number): Promise<TestProcess> {
     env: { EVENT_STORE_NODE_DATABASE_URL: databaseUrl, EVENT_STORE_NODE_PORT: String(port) },
     ownGroup: true,
   });
-}
-
-function signalAll(pids: readonly number[], name: NodeJS.Signals): void {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, name);
-    } catch (error) {
-      // It may have ended since it was listed.
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
-  }
 }
