@@ -1,11 +1,15 @@
 import { NO_STREAM, type EventStoreDBClient } from '@eventstore/db-client';
 import { randomUUID } from 'node:crypto';
-import { startTestNode, testEvent } from '../../support/event-store-node';
-import { exactly, type PressureScenario } from './scenario';
+import { startTestNode, testEvent, type TestNode } from '../../support/event-store-node';
+import { peakMiB } from './process-memory';
+import { atMost, exactly, type Finding, type PressureRun, type PressureScenario } from './scenario';
 
 const inFlight = 10_000;
 /** Long enough that only the node's own write timeout can end an append. */
 const deadlineMs = 60_000;
+const memoryMaxMiB = 400;
+/** What a supervisor grants before it kills, as a rule; nobody waits that long for an append. */
+const stopMaxMs = 10_000;
 
 interface Outcome {
   readonly stream: string;
@@ -16,35 +20,50 @@ interface Outcome {
 /** 10,000 appends at once over one call: all answered, all there, none twice; then SIGTERM amidst as many again. */
 export const appendsInFlight: PressureScenario = {
   name: 'appends in flight',
-  impossible: () => null,
-  run: async (_size, tell) => {
+  impossible: () => (process.platform === 'linux' ? null : 'memory is read from /proc'),
+  run: async (options) => {
     const node = await startTestNode();
     try {
-      const startedAt = Date.now();
-      const outcomes = await settleAll(submit(node.client()));
-      const tookMs = Date.now() - startedAt;
-      tell(`${inFlight} appends answered in ${tookMs} ms`);
-      const { exit, pending } = await pastTheClientsOwnRejections(async () => {
-        const cutOff = submit(node.client());
-        await Promise.all(cutOff.slice(0, inFlight / 5));
-        return { exit: await node.process().stop(), pending: await settleAll(cutOff) };
-      });
-      tell(`SIGTERM amidst ${inFlight} appends: ${acknowledged(pending)} were acknowledged before the end`);
-      await node.restart();
-      const kept = await countKept(node.client(), [...outcomes, ...pending]);
-      return [
-        exactly('appends acknowledged', acknowledged(outcomes), inFlight),
-        exactly('exit code after SIGTERM amidst appends', exit ?? -1, 0),
-        exactly('of these, appends never answered', inFlight - pending.length, 0),
-        exactly('acknowledged appends missing after the restart', kept.missing, 0),
-        exactly('stored before the end, yet not acknowledged', kept.unacknowledged, 0),
-        exactly('events stored twice', kept.doubled, 0),
-      ];
+      return await run(node, options);
     } finally {
       await node.stop();
     }
   },
 };
+
+async function run(node: TestNode, { tell, signal }: PressureRun): Promise<Finding[]> {
+  const startedAt = Date.now();
+  const outcomes = await settleAll(submit(node.client()));
+  tell(`${inFlight} appends answered in ${Date.now() - startedAt} ms`);
+  signal.throwIfAborted();
+  const memoryMiB = await peakMiB(node.process().pid);
+  const { exit, tookMs, pending } = await pastTheClientsOwnRejections(() => stopAmidstAppends(node));
+  tell(`SIGTERM amidst ${inFlight} appends: ${acknowledged(pending)} were acknowledged before the end`);
+  signal.throwIfAborted();
+  await node.restart();
+  const kept = await countKept(node.client(), [...outcomes, ...pending]);
+  return [
+    exactly('appends acknowledged', acknowledged(outcomes), inFlight),
+    atMost("the node's memory at its highest", memoryMiB, memoryMaxMiB, 'MiB'),
+    exactly('exit code after SIGTERM amidst appends', exit ?? -1, 0),
+    atMost('until that exit', tookMs, stopMaxMs, 'ms'),
+    exactly('of these, appends never answered', inFlight - pending.length, 0),
+    exactly('acknowledged appends missing after the restart', kept.missing, 0),
+    exactly('stored before the end, yet not acknowledged', kept.unacknowledged, 0),
+    exactly('events stored twice', kept.doubled, 0),
+  ];
+}
+
+/** SIGTERM when a fifth of the appends is acknowledged. */
+async function stopAmidstAppends(
+  node: TestNode,
+): Promise<{ exit: number | null; tookMs: number; pending: Outcome[] }> {
+  const appends = submit(node.client());
+  await Promise.all(appends.slice(0, inFlight / 5));
+  const startedAt = Date.now();
+  const exit = await node.process().stop();
+  return { exit, tookMs: Date.now() - startedAt, pending: await settleAll(appends) };
+}
 
 function submit(client: EventStoreDBClient): Promise<Outcome>[] {
   return Array.from({ length: inFlight }, () => {

@@ -7,8 +7,8 @@ import {
 } from '../../../apps/shared/embedded/embedded-postgres';
 import { connect, nodeMain } from '../../support/event-store-node';
 import { queryAsSuperuser } from '../../support/postgres';
-import { startProcess, type TestProcess } from '../../support/processes';
-import { atLeast, atMost, exactly, type Finding, type PressureScenario } from './scenario';
+import { signalAll, startProcess, type TestProcess } from '../../support/processes';
+import { atLeast, atMost, exactly, type Finding, type PressureRun, type PressureScenario } from './scenario';
 import { mountSmallDisk, whyNoSmallDisk, type SmallDisk } from './small-disk';
 
 const diskMiB = 320;
@@ -33,29 +33,42 @@ interface Acknowledged {
 export const diskFull: PressureScenario = {
   name: 'disk full',
   impossible: whyNoSmallDisk,
-  run: async (size, tell) => {
+  run: async (options) => {
     const disk = mountSmallDisk(diskMiB);
-    const postgres = await startEmbeddedPostgres({
-      dataDir: disk.directory,
-      databases: [database],
-      settings: { min_wal_size: '32MB', max_wal_size: '64MB', shared_buffers: '16MB' },
-    });
-    postgres.onExit(() => void restartUntilUp(postgres));
-    const databaseUrl = postgres.url(database);
+    try {
+      return await runOn(disk, options);
+    } finally {
+      disk.unmount();
+    }
+  },
+};
+
+async function runOn(disk: SmallDisk, options: PressureRun): Promise<Finding[]> {
+  const postgres = await startEmbeddedPostgres({
+    dataDir: disk.directory,
+    databases: [database],
+    settings: { min_wal_size: '32MB', max_wal_size: '64MB', shared_buffers: '16MB' },
+  });
+  const kill = (): void => signalAll([postgres.pid], 'SIGQUIT');
+  process.once('exit', kill);
+  postgres.onExit(() => void restartUntilUp(postgres));
+  const databaseUrl = postgres.url(database);
+  try {
     const node = await startProcess(nodeMain, {
       env: { EVENT_STORE_NODE_DATABASE_URL: databaseUrl, EVENT_STORE_NODE_PORT: '0' },
     });
     const client = connect(node.port ?? 0);
     try {
-      return await run({ disk, node, client, databaseUrl }, refusals[size], tell);
+      return await run({ disk, node, client, databaseUrl }, options);
     } finally {
       await Promise.race([client.dispose(), delay(2_000)]);
       await node.stop();
-      await postgres.stop();
-      disk.unmount();
     }
-  },
-};
+  } finally {
+    process.off('exit', kill);
+    await postgres.stop();
+  }
+}
 
 interface Parts {
   readonly disk: SmallDisk;
@@ -66,20 +79,20 @@ interface Parts {
 
 async function run(
   { disk, node, client, databaseUrl }: Parts,
-  refusalsWanted: number,
-  tell: (line: string) => void,
+  { size, tell, signal }: PressureRun,
 ): Promise<Finding[]> {
+  const refusalsWanted = refusals[size];
   const acknowledged: Acknowledged[] = [];
   await append(client, acknowledged);
   await disk.occupy(roomMiB);
-  const full = await appendUntilRefused(client, acknowledged, refusalsWanted);
+  const full = await appendUntilRefused(client, acknowledged, refusalsWanted, signal);
   tell(
     `full after ${acknowledged.length} appends; ${Math.round(disk.freeMiB())} MiB free; refused as: ${full.reasons.join(', ')}`,
   );
   await disk.release();
   const releasedAt = Date.now();
   while (!(await append(client, acknowledged)).acknowledged && Date.now() - releasedAt < 2 * writesAgainMaxMs)
-    await delay(100);
+    await delay(100, undefined, { signal });
   const writesAgainMs = Date.now() - releasedAt;
   for (let count = 0; count < 50; count++) await append(client, acknowledged);
   const stored = await storedIds(client);
@@ -119,12 +132,14 @@ async function appendUntilRefused(
   client: EventStoreDBClient,
   acknowledged: Acknowledged[],
   refusalsWanted: number,
+  signal: AbortSignal,
 ): Promise<{ refused: number; slowestMs: number; reasons: string[] }> {
   const reasons = new Set<string>();
   let refused = 0;
   let slowestMs = 0;
   const attemptsMax = (4 * roomMiB * 1024 ** 2) / eventBytes;
   for (let attempt = 0; attempt < attemptsMax && refused < refusalsWanted; attempt++) {
+    signal.throwIfAborted();
     const answer = await append(client, acknowledged);
     slowestMs = Math.max(slowestMs, answer.tookMs);
     if (answer.acknowledged) continue;

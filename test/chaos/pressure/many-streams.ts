@@ -1,7 +1,7 @@
 import { NO_STREAM, WrongExpectedVersionError, type EventStoreDBClient } from '@eventstore/db-client';
 import { startTestNode, testEvent, type TestNode } from '../../support/event-store-node';
 import { residentMiB } from './process-memory';
-import { atMost, exactly, type Finding, type PressureScenario, type Size } from './scenario';
+import { atMost, exactly, type Finding, type PressureRun, type PressureScenario } from './scenario';
 
 const streamCounts = { quick: 10_000, full: 100_000 };
 const inFlight = 256;
@@ -12,20 +12,21 @@ const memoryMaxMiB = 400;
 export const manyStreams: PressureScenario = {
   name: 'many streams',
   impossible: () => (process.platform === 'linux' ? null : 'memory is read from /proc'),
-  run: async (size, tell) => {
+  run: async (options) => {
     const node = await startTestNode();
     try {
-      return await run(node, size, tell);
+      return await run(node, options);
     } finally {
       await node.stop();
     }
   },
 };
 
-async function run(node: TestNode, size: Size, tell: (line: string) => void): Promise<Finding[]> {
+async function run(node: TestNode, { size, tell, signal }: PressureRun): Promise<Finding[]> {
   const count = streamCounts[size];
   let refused = 0;
   for (let first = 0; first < count; first += inFlight) {
+    signal.throwIfAborted();
     const group = Array.from({ length: Math.min(inFlight, count - first) }, (_, index) => first + index);
     await Promise.all(
       group.map((number) =>

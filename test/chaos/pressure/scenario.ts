@@ -9,12 +9,20 @@ export interface Finding {
 /** `quick` is the short form that runs with every build; `full` has the sizes that are claimed. */
 export type Size = 'quick' | 'full';
 
+export interface PressureRun {
+  readonly size: Size;
+  /** Shows a line of progress to people. */
+  readonly tell: (line: string) => void;
+  /** Aborted by Ctrl-C. The scenario then rejects at its next step. */
+  readonly signal: AbortSignal;
+}
+
 export interface PressureScenario {
   readonly name: string;
   /** Why it cannot run here, or null. */
   readonly impossible: () => string | null;
-  /** Starts what it needs and stops it again. `tell` shows a line of progress to people. */
-  readonly run: (size: Size, tell: (line: string) => void) => Promise<Finding[]>;
+  /** Starts what it needs and stops it again, also when it rejects. */
+  readonly run: (options: PressureRun) => Promise<Finding[]>;
 }
 
 export function atMost(what: string, value: number, limit: number, unit: string): Finding {

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect, startTestNode, testEvent, type TestNode } from '../../support/event-store-node';
 import { eventually } from '../../support/eventually';
 import { residentMiB } from './process-memory';
-import { atMost, exactly, type Finding, type PressureScenario, type Size } from './scenario';
+import { atMost, exactly, type Finding, type PressureRun, type PressureScenario } from './scenario';
 
 const sizes = {
   quick: { subscribers: 40, rounds: 4, appendsPerRound: 100 },
@@ -21,11 +21,11 @@ const growthMaxMiB = 96;
 export const slowSubscribers: PressureScenario = {
   name: 'slow subscribers',
   impossible: () => (process.platform === 'linux' ? null : 'memory is read from /proc'),
-  run: async (size, tell) => {
+  run: async (options) => {
     const node = await startTestNode();
     const readers = connect(node.port());
     try {
-      return await run(node, readers, size, tell);
+      return await run(node, readers, options);
     } finally {
       await readers.dispose();
       await node.stop();
@@ -36,8 +36,7 @@ export const slowSubscribers: PressureScenario = {
 async function run(
   node: TestNode,
   readers: EventStoreDBClient,
-  size: Size,
-  tell: (line: string) => void,
+  { size, tell, signal }: PressureRun,
 ): Promise<Finding[]> {
   const { subscribers, rounds, appendsPerRound } = sizes[size];
   const join = (): AllStreamSubscription[] =>
@@ -47,8 +46,8 @@ async function run(
   const afterRound: number[] = [];
   for (let round = 0; round < rounds; round++) {
     if (round === 1) stalled.push(...join());
-    await appendMany(node.client(), appendsPerRound);
-    await delay(500);
+    await appendMany(node.client(), appendsPerRound, signal);
+    await delay(500, undefined, { signal });
     afterRound.push(await residentMiB(node.process().pid));
     tell(`round ${round + 1} of ${rounds}: ${Math.round(afterRound.at(-1) ?? 0)} MiB resident`);
   }
@@ -76,9 +75,10 @@ function stalledSubscription(client: EventStoreDBClient): AllStreamSubscription 
   return subscription;
 }
 
-async function appendMany(client: EventStoreDBClient, appends: number): Promise<void> {
+async function appendMany(client: EventStoreDBClient, appends: number, signal: AbortSignal): Promise<void> {
   const data = { text: 'x'.repeat(900) };
   for (let done = 0; done < appends; done += 8) {
+    signal.throwIfAborted();
     await Promise.all(
       Array.from({ length: Math.min(8, appends - done) }, () =>
         client.appendToStream(

@@ -24,16 +24,20 @@ export function mountSmallDisk(sizeMiB: number): SmallDisk {
     const { bavail, bsize } = statfsSync(directory);
     return (bavail * bsize) / 1024 ** 2;
   };
+  const unmount = (): void => {
+    process.off('exit', unmount);
+    execFileSync('umount', ['--lazy', directory]);
+    rmdirSync(directory);
+  };
+  // It must not outlive this process, whatever ends it.
+  process.once('exit', unmount);
   return {
     directory,
     freeMiB,
     occupy: (left) =>
       writeFile(ballast, Buffer.alloc(Math.max(0, Math.floor((freeMiB() - left) * 1024 ** 2)))),
     release: () => rm(ballast, { force: true }),
-    unmount: () => {
-      execFileSync('umount', ['--lazy', directory]);
-      rmdirSync(directory);
-    },
+    unmount,
   };
 }
 
