@@ -37,7 +37,8 @@ test('a run that was kept can be checked again, and fails again', async () => {
     };
     await writeFile(join(folder, 'history-main-0.ndjson'), `${JSON.stringify(acknowledged)}\n`);
     const dump = { all: [], streams: new Map([['shared', []]]) };
-    const run = { operations: [], dump, deliveries: [], struck: [], violations: [], failure: null };
+    const clean = { strayRejections: 0, failure: null };
+    const run = { operations: [], dump, deliveries: [], struck: [], violations: [], ...clean };
     await keepRun(folder, run, { seed: 5, form: 'quick', durationSeconds: 1, interrupted: false });
     const checked = await runToEnd('test/chaos/main.js', { args: ['log', '--check', folder] });
     expect(checked.output).toMatch(/lost +1\n/);

@@ -12,7 +12,7 @@ const campaigns: Readonly<Record<string, Campaign>> = { log: logCampaign, pressu
 
 const program = new Command('chaos')
   .description('Break a running Mailfold on purpose, and check that it has kept its promises.')
-  .showHelpAfterError()
+  .showHelpAfterError('(chaos help <command> tells more)')
   .exitOverride();
 
 for (const [name, campaign] of Object.entries(campaigns)) {
@@ -62,8 +62,8 @@ async function run(
 
 function seedOf(text: string): number {
   const seed = Number(text);
-  if (!Number.isInteger(seed) || seed < 0 || seed > seedMax)
-    throw new InvalidArgumentError(`It takes a number from 0 to ${seedMax}.`);
+  if (!/^\d+$/.test(text) || seed > seedMax)
+    throw new InvalidArgumentError(`It takes a whole number from 0 to ${seedMax}.`);
   return seed;
 }
 

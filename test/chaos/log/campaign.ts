@@ -1,11 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createProgress } from '../../../apps/mailfold/progress';
 import type { Campaign, CampaignOptions } from '../campaign';
 import { Random } from '../random';
 import { fullCounts, quickCounts } from './faults';
-import { passed, reportLines, reportOf, selfTestLines, type LogReport, type ReportHead } from './report';
+import { held, reportLines, reportOf, selfTestLines, type LogReport, type ReportHead } from './report';
 import { keepRun, readRun } from './run-files';
 import { runLog } from './run-log';
 import { selfTest, type SelfTestReport } from './self-test';
@@ -20,11 +21,20 @@ export const logCampaign: Campaign = {
   run: async (options) => {
     const folder = await mkdtemp(join(tmpdir(), 'mailfold-chaos-'));
     notice(`seed ${options.seed}; files in ${folder}`);
-    let held = false;
+    const remove = (): void => rmSync(folder, { recursive: true, force: true });
+    // The second Ctrl-C leaves no time for anything else.
+    process.once('exit', remove);
+    let isDone = false;
     try {
-      return (held = await runIn(folder, options));
+      isDone = await runIn(folder, options).catch((error: unknown) => {
+        // A run that is cut off may fail in any way, and shows nothing by it.
+        if (!options.signal.aborted) throw error;
+        return true;
+      });
+      return isDone;
     } finally {
-      if (held) await rm(folder, { recursive: true });
+      process.off('exit', remove);
+      if (isDone) remove();
       else notice(`what the clients saw, the log and what the node said are kept in ${folder}`);
     }
   },
@@ -32,7 +42,7 @@ export const logCampaign: Campaign = {
     const { run, head } = await readRun(folder);
     const report = reportOf(run, head);
     print(json ? [JSON.stringify(report)] : reportLines(report));
-    return passed(report);
+    return held(report);
   },
 };
 
@@ -42,9 +52,9 @@ async function runIn(folder: string, options: CampaignOptions): Promise<boolean>
   if (report !== null && !json) print(reportLines(report));
   const proof = await proveHarness(folder, options);
   if (proof !== null && !json) print(selfTestLines(proof));
-  const held = (report === null || passed(report)) && (proof === null || proof.lostEventIds.length > 0);
-  if (json) print([JSON.stringify({ ...report, selfTest: proof, passed: held && !signal.aborted })]);
-  return held;
+  const isGood = (report === null || held(report)) && (proof === null || proof.lostEventIds.length > 0);
+  if (json) print([JSON.stringify({ ...report, selfTest: proof, passed: isGood && !signal.aborted })]);
+  return isGood;
 }
 
 /** Null when it was interrupted before it could show anything. */
@@ -79,7 +89,7 @@ async function strikeAndCheck(folder: string, { quick, seed, signal }: CampaignO
       interrupted: signal.aborted,
     };
     const report = reportOf(run, head);
-    if (!passed(report)) await keepRun(folder, run, head);
+    if (!held(report)) await keepRun(folder, run, head);
     return report;
   } finally {
     progress.stop();

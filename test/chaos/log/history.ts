@@ -58,6 +58,11 @@ export function nowMicroseconds(): number {
   return Number(process.hrtime.bigint() / 1_000n);
 }
 
+/** Different ones: a command may be acknowledged more than once. */
+export function acknowledgedEvents(operations: readonly Operation[]): number {
+  return new Set(operations.flatMap(({ outcome, eventIds }) => (outcome === 'ok' ? eventIds : []))).size;
+}
+
 /** Writes one JSON document per line. */
 export class JsonLines {
   private readonly file: WriteStream;

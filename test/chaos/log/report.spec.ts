@@ -1,6 +1,6 @@
 import type { Violation } from '../check-log';
 import type { LoggedEvent, Operation } from './history';
-import { passed, reportLines, reportOf, selfTestLines, type LogReport } from './report';
+import { held, reportLines, reportOf, selfTestLines, type LogReport } from './report';
 import type { LogRun } from './run-log';
 
 const event: LoggedEvent = {
@@ -28,6 +28,7 @@ const good: LogRun = {
     { kind: 'kill-node', recoveredAfterMs: 500 },
   ],
   violations: [],
+  strayRejections: 0,
   failure: null,
 };
 const loss: Violation = { invariant: 'I1', message: 'half of it is gone', eventIds: ['gone'] };
@@ -43,12 +44,12 @@ test('a run without violations passes, and its figures are there', () => {
   expect(report().faults[0]).toEqual({
     ...{ kind: 'kill-node', struck: 4, recoveredAfterMs: { median: 500, max: 900 } },
   });
-  expect(passed(report())).toBe(true);
+  expect(held(report())).toBe(true);
 });
 
 test('a violation fails the run, and people are told which events it is about', () => {
   const broken = report({ violations: [loss] });
-  expect(passed(broken)).toBe(false);
+  expect(held(broken)).toBe(false);
   expect(broken.lostEvents).toBe(1);
   const text = reportLines(broken).join('\n');
   expect(text).toMatch(/I1 +BROKEN 1 time/);
@@ -58,12 +59,12 @@ test('a violation fails the run, and people are told which events it is about', 
 
 test('a system that did not come back fails the run', () => {
   const broken = report({ failure: 'the node ended by itself with 1' });
-  expect(passed(broken)).toBe(false);
+  expect(held(broken)).toBe(false);
   expect(reportLines(broken)).toContain('failed: the node ended by itself with 1');
 });
 
 test('a run in which nothing was written proves nothing', () => {
-  expect(passed(report({ operations: [], dump: { all: [], streams: new Map() } }))).toBe(false);
+  expect(held(report({ operations: [], dump: { all: [], streams: new Map() } }))).toBe(false);
 });
 
 test('a self-test that sees no loss says that the harness is broken', () => {

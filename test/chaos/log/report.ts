@@ -1,7 +1,7 @@
 import { duration, groupedDigits, plural, table } from '../../../apps/mailfold/output';
 import { logInvariants, lostEvents, type LogInvariant, type Violation } from '../check-log';
 import { faultKinds, type FaultKind } from './faults';
-import type { Operation, Outcome } from './history';
+import { acknowledgedEvents, type Operation, type Outcome } from './history';
 import type { LogRun } from './run-log';
 import type { SelfTestReport } from './self-test';
 
@@ -33,6 +33,7 @@ export interface ReportHead {
 export interface LogReport extends ReportHead {
   readonly faults: readonly FaultReport[];
   readonly operations: Readonly<Record<Outcome, number>>;
+  readonly acknowledgedEvents: number;
   /** Why operations were refused or stayed unknown. */
   readonly reasons: Readonly<Record<string, number>>;
   readonly commands: number;
@@ -41,6 +42,7 @@ export interface LogReport extends ReportHead {
   readonly delivered: Readonly<Record<string, number>>;
   readonly lostEvents: number;
   readonly duplicateEvents: number;
+  readonly strayRejections: number;
   readonly verdicts: readonly Verdict[];
   readonly failure: string | null;
 }
@@ -51,6 +53,7 @@ export function reportOf(run: LogRun, head: ReportHead): LogReport {
     ...head,
     faults: (Object.keys(faultKinds) as FaultKind[]).map((kind) => faultReport(kind, run)),
     operations: outcomesOf(operations),
+    acknowledgedEvents: acknowledgedEvents(operations),
     reasons: reasonsOf(operations),
     commands: new Set(operations.map(({ commandId }) => commandId)).size,
     events: dump.all.length,
@@ -60,6 +63,7 @@ export function reportOf(run: LogRun, head: ReportHead): LogReport {
     ),
     lostEvents: lostEvents(violations, dump).length,
     duplicateEvents: dump.all.length - new Set(dump.all.map(({ eventId }) => eventId)).size,
+    strayRejections: run.strayRejections,
     verdicts: (Object.keys(logInvariants) as LogInvariant[]).map((invariant) =>
       verdict(invariant, violations),
     ),
@@ -67,10 +71,10 @@ export function reportOf(run: LogRun, head: ReportHead): LogReport {
   };
 }
 
-/** Whether the run shows what it is there to show. One that was interrupted may have nothing against it, and passes nothing. */
-export function passed(report: LogReport): boolean {
-  const holds = report.verdicts.every(({ violations }) => violations === 0);
-  return holds && report.failure === null && report.operations.ok > 0 && report.events > 0;
+/** Whether the run shows what it is there to show; one that was interrupted, whether it has seen nothing to the contrary. */
+export function held(report: LogReport): boolean {
+  const isBroken = report.failure !== null || report.verdicts.some(({ violations }) => violations > 0);
+  return !isBroken && (report.interrupted || (report.operations.ok > 0 && report.events > 0));
 }
 
 export function reportLines(report: LogReport): string[] {
@@ -90,12 +94,13 @@ export function reportLines(report: LogReport): string[] {
     ]),
     '',
     `operations  ${groupedDigits(of.ok)} acknowledged, ${groupedDigits(of.fail)} refused, ${groupedDigits(of.info)} of unknown outcome, of ${plural(report.commands, 'command')}`,
-    `log         ${plural(report.events, 'event')} in ${plural(report.streams, 'stream')}`,
+    `log         ${plural(report.events, 'event')} in ${plural(report.streams, 'stream')}, ${groupedDigits(report.acknowledgedEvents)} of them acknowledged`,
     `delivered   ${Object.entries(report.delivered)
       .map(([subscriber, count]) => `${groupedDigits(count)} to the ${subscriber}`)
       .join(', ')}`,
     `lost        ${groupedDigits(report.lostEvents)}`,
     `duplicates  ${groupedDigits(report.duplicateEvents)}`,
+    `unhandled   ${plural(report.strayRejections, 'rejection')} in the writers`,
     '',
     ...table(
       report.verdicts.map(({ invariant, rule, violations }) => [

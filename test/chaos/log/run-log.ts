@@ -29,6 +29,8 @@ export interface LogRun {
   readonly deliveries: readonly Delivery[];
   readonly struck: readonly StruckFault[];
   readonly violations: readonly Violation[];
+  /** Rejections in the writing processes that nobody handled: a process without our policy would have ended by them. */
+  readonly strayRejections: number;
   /** Not a broken invariant, and no good run either: a process that ended, a system that did not come back. */
   readonly failure: string | null;
 }
@@ -67,7 +69,8 @@ async function runOn(system: LogSystem, options: LogRunOptions): Promise<LogRun>
     const deliveries = await collectDeliveries(subscribers, dump);
     onPhase(`checking ${operations.length} operations against ${dump.all.length} events`);
     const violations = checkLog(operations, dump, deliveries);
-    return { operations, dump, deliveries, struck, violations, failure };
+    const { strayRejections } = writers;
+    return { operations, dump, deliveries, struck, violations, strayRejections, failure };
   } finally {
     writers?.kill();
     await Promise.all(subscribers.map((subscriber) => subscriber.stop()));

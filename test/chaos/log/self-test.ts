@@ -1,7 +1,7 @@
 import { queryAsSuperuser } from '../../support/postgres';
 import { checkLog, lostEvents } from '../check-log';
 import type { Random } from '../random';
-import type { Operation } from './history';
+import { acknowledgedEvents, type Operation } from './history';
 import { LogSystem } from './log-system';
 import { readLog } from './read-log';
 import { Writers } from './writers';
@@ -56,7 +56,7 @@ export async function selfTest(options: {
 
 async function playRound(
   system: LogSystem,
-  { rounds, acknowledgedEvents }: SelfTestReport,
+  { rounds, acknowledgedEvents: acknowledged }: SelfTestReport,
   { random, folder }: { readonly random: Random; readonly folder: string },
 ): Promise<SelfTestReport> {
   const round = rounds + 1;
@@ -66,9 +66,7 @@ async function playRound(
   const losses = lostEvents(checkLog(operations, dump), dump);
   return {
     rounds: round,
-    acknowledgedEvents:
-      acknowledgedEvents +
-      operations.reduce((sum, { outcome, eventIds }) => sum + (outcome === 'ok' ? eventIds.length : 0), 0),
+    acknowledgedEvents: acknowledged + acknowledgedEvents(operations),
     lostEventIds: losses,
   };
 }

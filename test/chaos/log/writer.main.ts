@@ -1,4 +1,4 @@
-import { runProcess } from '../../../apps/shared/process/run-process';
+import { runProcess, strayRejectionCount } from '../../../apps/shared/process/run-process';
 import { Random } from '../random';
 import { openChaosStore } from './chaos-store';
 import { JsonLines, type Outcome } from './history';
@@ -18,6 +18,8 @@ export interface WriterProcessOptions {
 export interface WriterProgress {
   readonly type: 'progress';
   readonly operations: Readonly<Record<Outcome, number>>;
+  /** Rejections that nobody handled. */
+  readonly strayRejections: number;
 }
 
 const progressIntervalMs = 100;
@@ -38,7 +40,11 @@ runProcess('chaos-writer', async (context) => {
       }),
   );
   const report = (): void => {
-    const progress: WriterProgress = { type: 'progress', operations };
+    const progress: WriterProgress = {
+      type: 'progress',
+      operations,
+      strayRejections: strayRejectionCount(),
+    };
     process.send?.(progress, undefined, undefined, () => undefined);
   };
   const reporting = setInterval(report, progressIntervalMs);

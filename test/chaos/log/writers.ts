@@ -13,7 +13,7 @@ const pollIntervalMs = 20;
 
 /** Eight writers in four processes; every other process gives up early on a try. */
 export class Writers {
-  private readonly progress: WriterProgress['operations'][];
+  private readonly progress: Omit<WriterProgress, 'type'>[];
   private stopping = false;
   /** One line per process that ended before it was told to. */
   readonly unaskedEnds: string[] = [];
@@ -22,9 +22,9 @@ export class Writers {
     private readonly processes: readonly TestProcess[],
     private readonly historyFiles: readonly string[],
   ) {
-    this.progress = processes.map(() => ({ ok: 0, fail: 0, info: 0 }));
+    this.progress = processes.map(() => ({ operations: { ok: 0, fail: 0, info: 0 }, strayRejections: 0 }));
     for (const [index, process] of processes.entries()) {
-      process.onMessage((message) => (this.progress[index] = (message as WriterProgress).operations));
+      process.onMessage((message) => (this.progress[index] = message as WriterProgress));
       void process.exited.then((code) => {
         if (!this.stopping)
           this.unaskedEnds.push(`a writing process ended with ${code}:\n${process.output()}`);
@@ -63,7 +63,12 @@ export class Writers {
 
   /** So far, in all processes. */
   count(outcome: Outcome): number {
-    return this.progress.reduce((sum, each) => sum + each[outcome], 0);
+    return this.progress.reduce((sum, { operations }) => sum + operations[outcome], 0);
+  }
+
+  /** Rejections that nobody handled, so far, in all processes. */
+  get strayRejections(): number {
+    return this.progress.reduce((sum, each) => sum + each.strayRejections, 0);
   }
 
   /**
@@ -72,8 +77,9 @@ export class Writers {
    */
   async acknowledgedAgain(timeoutMs: number): Promise<number | null> {
     const began = Date.now();
-    const before = this.progress.map(({ ok }) => ok);
-    while (!this.progress.every(({ ok }, index) => ok > (before[index] ?? 0))) {
+    const acknowledged = (): number[] => this.progress.map(({ operations }) => operations.ok);
+    const before = acknowledged();
+    while (!acknowledged().every((ok, index) => ok > (before[index] ?? 0))) {
       if (Date.now() - began > timeoutMs || this.unaskedEnds.length > 0) return null;
       await delay(pollIntervalMs);
     }
