@@ -4,7 +4,7 @@ import { isServersOwn } from './log-record';
 import type { ReadMessage, TypeFilter } from './read-protocol';
 import { lastPosition, recordSubscription, typeFilter, type NodeFinder } from './record-subscription';
 
-/** Without a single message for so long, somebody has to look. */
+/** Without any progress for so long, somebody has to look. */
 const patienceMs = 60_000;
 
 /**
@@ -29,15 +29,16 @@ export async function* readRecords(
       if (last !== null && last >= bound) return;
       const from = last === null ? null : { position: last };
       for await (const messages of recordSubscription(nodes, { after: from, filter, signal })) {
-        failures = 0;
         for (const message of messages) {
+          // A confirmation alone is no progress.
+          if (message.kind !== 'other') failures = 0;
           if (message.kind === 'record' && message.record.position <= bound) {
             last = message.record.position;
             if (!isServersOwn(message.record)) yield message.record;
           }
           if (isBehind(message, bound)) return;
         }
-        heardAt = Date.now();
+        if (messages.some(({ kind }) => kind !== 'other')) heardAt = Date.now();
       }
     } catch (error) {
       if (Date.now() - heardAt > patienceMs)

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { jsonEvent } from '@eventstore/db-client';
 import { streamName } from '../../../../domain/stream-name';
-import type { EventStore } from '../../../../apps/shared/event-store/event-store';
+import type { EventStore, LogReadOptions } from '../../../../apps/shared/event-store/event-store';
 import { eventually } from '../../../support/eventually';
 import { startGrpcProxy, type GrpcProxy, type ProxiedCall } from '../../../support/grpc-proxy';
 import {
@@ -45,8 +45,8 @@ describe('subscriptions and long reads', () => {
   const lastCall = (): ProxiedCall | undefined => proxy.calls('Streams/Read').at(-1);
   const followers: Seen[] = [];
   /** Subscribes until the end of the test. */
-  function follow(through: EventStore): Seen {
-    const seen = collect(through);
+  function follow(through: EventStore, options: Partial<LogReadOptions> = {}): Seen {
+    const seen = collect(through, options);
     followers.push(seen);
     return seen;
   }
@@ -104,6 +104,25 @@ describe('subscriptions and long reads', () => {
     await eventually(reached([0, 1, 2, 3, 4], seen));
     await store.append(streamName('user', tenantId, randomUUID()), 'no-stream', [roleChanged(userId, 0)]);
     expect(proxy.calls('/BatchAppend')).toHaveLength(1);
+  });
+
+  it('come back ever more slowly to a server that takes them and drops them again', async () => {
+    proxy.onCall = (call) => {
+      const drop = (): void => call.fail(grpcAborted, 'Consumer too slow to handle event while live.');
+      // Time for it to be confirmed, and for the read before it to end. No record comes, the log being quiet.
+      if (call.path.endsWith('Streams/Read')) setTimeout(drop, 20);
+    };
+    const after = await endOfLog();
+    const { events } = await direct.readStream(stream);
+    const seen = follow(store, { after: { position: after ?? 0n, eventId: events.at(-1)?.id ?? '' } });
+    await delay(4_000);
+    // Each attempt is two of them: is the checkpoint's record there, and what follows it?
+    const calls = proxy.calls('Streams/Read').length;
+    expect(calls).toBeGreaterThan(4);
+    expect(calls).toBeLessThan(50);
+    proxy.onCall = () => undefined;
+    await direct.append(stream, 0, [roleChanged(userId, 1)]);
+    await eventually(reached([1], seen));
   });
 
   it('stand in nobody’s way, however many there are: no connection carries a hundred calls', async () => {
