@@ -18,6 +18,31 @@ const noClockNoChance = [
   { selector: "Identifier[name='setTimeout']", message: 'No timers below apps/.' },
 ];
 
+// What the client of the event store offers, and nobody may take up.
+const guardedAppends = [
+  {
+    selector: "ImportSpecifier[imported.name='ANY']",
+    message: 'An append with ANY that is tried again writes twice: name the exact revision.',
+  },
+  {
+    selector: "Property[key.name='expectedRevision'] Literal[value='any']",
+    message: 'An append with ANY that is tried again writes twice: name the exact revision.',
+  },
+  {
+    selector: "CallExpression[callee.property.name='appendToStream'][arguments.length<3]",
+    message: 'Without expectedRevision the client appends with ANY.',
+  },
+  {
+    selector:
+      "CallExpression[callee.property.name='appendToStream'] > ObjectExpression:not(:has(> Property[key.name='expectedRevision']))",
+    message: 'Without expectedRevision the client appends with ANY.',
+  },
+  {
+    selector: "CallExpression > ObjectExpression > Property[key.name='credentials']",
+    message: 'Credentials belong in the URL: given per call they turn off appends in batches.',
+  },
+];
+
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', '.mailfold/', 'coverage/', '**/*.cjs', '**/*.mjs'] },
   ...tseslint.configs.recommendedTypeChecked,
@@ -41,6 +66,10 @@ export default tseslint.config(
       'no-restricted-syntax': ['error', ...noClockNoChance],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
     },
+  },
+  {
+    files: ['apps/shared/event-store/**/*.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...guardedAppends] },
   },
   {
     // A describe block is a table of contents, not a function to be held in mind.
