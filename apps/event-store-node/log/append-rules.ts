@@ -93,7 +93,8 @@ function unlessKnown(stream: StreamView, ids: readonly string[]): AppendDecision
 }
 
 function recreate(stream: StreamView, ids: readonly string[]): AppendDecision {
-  if (ids.length === 0) return write;
+  // Nothing to compare and nothing to write: what is left of NO_STREAM is that there were no events, ever.
+  if (ids.length === 0) return stream.last < 0 ? write : wrongExpectedVersion;
   const repeated = repetition(stream, 0, ids);
   return repeated === undefined ? write : { ...repeated, position: undefined };
 }
