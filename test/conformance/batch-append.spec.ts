@@ -190,6 +190,19 @@ describeOnEachServer('batch append', (server) => {
     });
   });
 
+  test.each([
+    ['that is no UUID', 'no-uuid'],
+    ['that is empty', ''],
+    ['that is nil', '00000000-0000-0000-0000-000000000000'],
+  ])('a correlation id %s is a BadRequest under that very id; the call goes on', async (_name, refused) => {
+    const [accepted, streamName] = [randomUUID(), newStream()];
+    const options: BatchPart = { streamName, expected: NO_STREAM };
+    const call = server.protocol().batchAppend(batchPart({ ...options, correlationId: refused }));
+    details(errorOf(await replyTo(call, refused)), code.invalidArgument, 'BadRequest', BadRequest);
+    call.send(batchPart({ ...options, correlationId: accepted }));
+    expect((await replyTo(call, accepted)).getSuccess()?.getCurrentRevision()).toBe('0');
+  });
+
   test('ids may come in structured form; the reply has the same correlation id', async () => {
     const [correlationId, id, streamName] = [randomUUID(), randomUUID(), newStream()];
     const before = await positionNow(server.client());

@@ -123,6 +123,7 @@ describeOnEachServer('delete and tombstone', (server) => {
 
     test.each<[string, AppendExpectedRevision]>([
       ['ANY', ANY],
+      ['NO_STREAM', NO_STREAM],
       ['the right revision', 1n],
     ])('repeated with %s succeeds and writes metadata once more', async (_name, expected) => {
       const before = await positionNow(server.client());
@@ -132,6 +133,16 @@ describeOnEachServer('delete and tombstone', (server) => {
       expect((await call.end()).code).toBe(code.ok);
       expect(await metadataCount(stream, before)).toBe(2);
       expect(await failureOf(typesOf(server.client(), stream))).toBeInstanceOf(StreamNotFoundError);
+    });
+
+    test.each<[string, AppendExpectedRevision, string]>([
+      ['STREAM_EXISTS', STREAM_EXISTS, 'stream-deleted'],
+      ['another revision', 0n, 'wrong-expected-version'],
+    ])('repeated with %s is refused', async (_name, expected, exception) => {
+      const stream = await streamOf(server.client(), 'ab');
+      await server.client().deleteStream(stream);
+      const status = await server.protocol().delete(deleteRequest(stream, expected)).end();
+      expect([status.code, exceptionOf(status)]).toEqual([code.failedPrecondition, exception]);
     });
 
     test('is undone by writing metadata: what was deleted stays hidden, what comes is shown', async () => {
@@ -232,6 +243,16 @@ describeOnEachServer('delete and tombstone', (server) => {
       const stream = newStream();
       await server.client().tombstoneStream(stream, { expectedRevision: expected });
       expect(await failureOf(appendTypes(server.client(), stream, 'a'))).toBeInstanceOf(StreamDeletedError);
+    });
+
+    test.each<[string, AppendExpectedRevision, string]>([
+      ['STREAM_EXISTS', STREAM_EXISTS, '-4'],
+      ['a revision', 0n, '0'],
+    ])('is refused with %s where no stream is', async (_name, expected, told) => {
+      const status = await server.protocol().tombstone(tombstoneRequest(newStream(), expected)).end();
+      expect([status.code, exceptionOf(status)]).toEqual([code.failedPrecondition, 'wrong-expected-version']);
+      expect(trailer(status, 'expected-version')).toBe(told);
+      expect(trailer(status, 'actual-version')).toBe('-1');
     });
 
     test('is an event of its own in $all: $streamDeleted, binary, empty, at revision 2^63-1', async () => {

@@ -28,11 +28,6 @@ describeOnEachServer('discovery and features', (server) => {
     sessions.push(session.on('error', () => undefined));
     return session;
   };
-  // Begun at once, because a server's own PING takes its time.
-  let pinged: Promise<unknown>;
-  beforeAll(() => {
-    pinged = once(connectHttp2(), 'ping').catch(() => undefined);
-  });
   afterAll(() => sessions.forEach((session) => session.destroy()));
 
   async function supportedMethods() {
@@ -142,8 +137,9 @@ describeOnEachServer('discovery and features', (server) => {
       expect(session.state.remoteWindowSize).toBeGreaterThanOrEqual(1024 * kibibyte);
     });
 
-    test('an idle connection is asked by PING whether it is still there', async () => {
-      await within(pingTimeoutMs, 'a PING of the server', pinged);
+    // It takes its 10 s: concurrent, so that it waits beside the tests of all servers and not after them.
+    test.concurrent('an idle connection is asked by PING whether it is still there', async () => {
+      await within(pingTimeoutMs, 'a PING of the server', once(connectHttp2(), 'ping'));
     });
   });
 });

@@ -12,6 +12,8 @@ import { filterOptions, readAllRequest, type FilterRequest } from './support/req
 import { describeOnEachServer, newStream, onlyOnOurNode } from './support/servers';
 
 const code = { unknown: 2, invalidArgument: 3 } as const;
+/** The embedded node delivers longer names untested, and other tests write to such streams. */
+const testedNameMax = 256;
 
 async function append(client: EventStoreDBClient, stream: string, ...types: string[]): Promise<void> {
   await client.appendToStream(
@@ -74,7 +76,7 @@ describeOnEachServer('filters and checkpoints', (server) => {
       await append(server.client(), `other-${tag}.1`, ...types('Parked'));
       await append(server.client(), `message-${tag}.2`, ...types('Received'));
       await server.client().setStreamMetadata(`other-${tag}.1`, { maxCount: 5 });
-      const seen = subscribe(before, filterFor(tag));
+      const seen = subscribe(before, filterFor(tag), (stream) => stream.length <= testedNameMax);
       await eventually(() => expect(seen.caughtUps).toBeGreaterThan(0));
       await append(server.client(), `message-${tag}.2`, ...types('ParkedLive'));
       await append(server.client(), `end-${tag}`, 'End');

@@ -2,20 +2,13 @@ import {
   ANY,
   NO_STREAM,
   STREAM_EXISTS,
-  StreamNotFoundError,
   WrongExpectedVersionError,
   type AppendExpectedRevision,
 } from '@eventstore/db-client';
 import { randomUUID } from 'node:crypto';
 import { testEvent } from '../support/event-store-node';
 import { allOf, failureOf, positionNow, typesOf } from './support/reading';
-import {
-  appendPaths,
-  describeOnEachServer,
-  newStream,
-  onceUndeleted,
-  onlyOnOurNode,
-} from './support/servers';
+import { appendPaths, describeOnEachServer, newStream, onlyOnOurNode } from './support/servers';
 
 // event-store.md §4, "Revision check", steps 3 and 4: what has been written is recognised by the ids of its events.
 describeOnEachServer('idempotency', (server) => {
@@ -47,6 +40,20 @@ describeOnEachServer('idempotency', (server) => {
         expect(await typesOf(server.client(), stream)).toBe(`${before}abyz`);
       },
     );
+
+    test('NO_STREAM and an exact revision recognise a repetition however much was written since', async () => {
+      const stream = newStream();
+      const [firstIds, secondIds] = [newIds(2), newIds(1)];
+      const first = await append(stream, 'ab', NO_STREAM, firstIds);
+      const second = await append(stream, 'c', 1n, secondIds);
+      // More than a server is likely to remember of one stream.
+      const later = 'x'.repeat(250);
+      for (let count = 0; count < 4; count++) await append(stream, later, ANY, newIds(later.length));
+      expect(await append(stream, 'ab', NO_STREAM, firstIds)).toEqual(first);
+      expect(await append(stream, 'c', 1n, secondIds)).toEqual(second);
+      expect(await failureOf(append(stream, 'c', 1n, newIds(1)))).toBeInstanceOf(WrongExpectedVersionError);
+      expect(await typesOf(server.client(), stream)).toBe(`abc${later.repeat(4)}`);
+    });
 
     test.each([
       ['the beginning', 0, 2],
@@ -200,41 +207,6 @@ describeOnEachServer('idempotency', (server) => {
         else expect(['timeout', 'deadline-exceeded']).toContain((outcome.reason as { type: string }).type);
       expect(outcomes.some(({ status }) => status === 'fulfilled')).toBe(true);
       expect(await typesOf(server.client(), stream)).toBe('abc');
-    });
-
-    describe('an append without events', () => {
-      test('leaves a missing stream missing, and answers with a position', async () => {
-        const stream = newStream();
-        const { position } = await append(stream, '', NO_STREAM, []);
-        expect(position?.commit).toBeGreaterThan(0n);
-        expect(await failureOf(typesOf(server.client(), stream))).toBeInstanceOf(StreamNotFoundError);
-        expect((await append(stream, 'a', NO_STREAM, newIds(1))).nextExpectedRevision).toBe(0n);
-      });
-
-      test('answers with the current revision and changes nothing', async () => {
-        const stream = newStream();
-        await append(stream, 'ab', NO_STREAM, newIds(2));
-        for (const expected of [ANY, STREAM_EXISTS, 1n] as const)
-          expect((await append(stream, '', expected, [])).nextExpectedRevision).toBe(1n);
-        expect(await typesOf(server.client(), stream)).toBe('ab');
-      });
-
-      test('is checked like any other', async () => {
-        const stream = newStream();
-        await append(stream, 'ab', NO_STREAM, newIds(2));
-        expect(await failureOf(append(stream, '', 5n, []))).toBeInstanceOf(WrongExpectedVersionError);
-        expect(await failureOf(append(newStream(), '', STREAM_EXISTS, []))).toBeInstanceOf(
-          WrongExpectedVersionError,
-        );
-      });
-
-      test('undeletes a soft-deleted stream, which then reads as existing with nothing in it', async () => {
-        const stream = newStream();
-        await append(stream, 'ab', NO_STREAM, newIds(2));
-        await server.client().deleteStream(stream);
-        await append(stream, '', ANY, []);
-        await onceUndeleted(server, async () => expect(await typesOf(server.client(), stream)).toBe(''));
-      });
     });
   });
 });

@@ -8,7 +8,7 @@ import {
 import { eventually } from '../support/eventually';
 import { failureOf, typesOf } from './support/reading';
 import { readStreamRequest } from './support/requests';
-import { appendPaths, appendTypes, describeOnEachServer, newStream } from './support/servers';
+import { appendPaths, appendTypes, describeOnEachServer, newStream, onlyOnOurNode } from './support/servers';
 
 const defaultAppendBytesMax = 1024 * 1024;
 /** What a server can be set to take at most. */
@@ -54,6 +54,18 @@ describeOnEachServer('limits and deadlines', (server) => {
       expect(failure).toBeInstanceOf(MaxAppendSizeExceededError);
       expect(failure).toMatchObject({ maxAppendSize: limit });
       expect(await failureOf(typesOf(server.client(), stream))).toBeInstanceOf(StreamNotFoundError);
+    });
+
+    onlyOnOurNode(server, 'up to 24.10.1 counts data alone')('metadata and type are counted', async () => {
+      const append = async (type: string, metadataBytes: number) => {
+        const data = Buffer.alloc(limit - 200);
+        const event = binaryEvent({ type, data, metadata: Buffer.alloc(metadataBytes) });
+        return server.client().appendToStream(newStream(), event, { ...options });
+      };
+      expect((await append('b', 198)).success).toBe(true);
+      expect(await failureOf(append('b', 199))).toBeInstanceOf(MaxAppendSizeExceededError);
+      expect((await append('b'.repeat(100), 0)).success).toBe(true);
+      expect(await failureOf(append('b'.repeat(101), 0))).toBeInstanceOf(MaxAppendSizeExceededError);
     });
 
     test('the events of one append are counted together', async () => {

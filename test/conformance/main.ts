@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { checkServerAnswers } from './support/preflight';
 import { reportOf, tableOf, type JestResults } from './support/report';
 import { parseServerAddress } from './support/server-address';
 import { serverUrlVariable } from './support/server-variables';
@@ -17,7 +18,7 @@ const exitCode = { ok: 0, failed: 1, usage: 2 } as const;
 
 /** Runs the conformance suite and prints what it found. Resolves to the exit code. */
 async function run(options: Options): Promise<number> {
-  if (options.url !== undefined) parseServerAddress(options.url);
+  if (options.url !== undefined) await checkServerAnswers(parseServerAddress(options.url));
   const directory = mkdtempSync(join(tmpdir(), 'conformance-'));
   try {
     const resultsFile = join(directory, 'results.json');

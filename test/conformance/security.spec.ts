@@ -132,6 +132,9 @@ describeOnEachServer('security', (server) => {
         protocol.read(readAllRequest()),
         protocol.append(...appendRequests(stream, ANY, {})),
         protocol.delete(deleteRequest(stream, ANY)),
+        protocol.tombstone(tombstoneRequest(stream, ANY)),
+        protocol.supportedMethods(),
+        protocol.gossip(),
         protocol.batchAppend(batchPart({ streamName: stream, expected: ANY })),
       ]) {
         const status = await call.end();

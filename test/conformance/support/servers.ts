@@ -82,11 +82,6 @@ export function onlyOnOurNode(server: ConformanceServer, whatARealServerDoes: st
   return onlyIf(server.isOurs, `a real server ${whatARealServerDoes}`);
 }
 
-/** For what a real server does and the embedded node deliberately does not (docs/event-store-node.md). */
-export function onlyOnRealServers(server: ConformanceServer, whatOurNodeDoes: string): Registrar {
-  return onlyIf(!server.isOurs, `the embedded node ${whatOurNodeDoes}`);
-}
-
 /**
  * Checks a soft-deleted stream that has been written to again. A real server acknowledges that write before it has written
  * the `$metadata` with the new `$tb`: for some milliseconds a read may still see the stream deleted, or what was deleted.
