@@ -1,6 +1,10 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { eventually } from '../support/eventually';
 import { runToEnd } from '../support/processes';
 import { quickCounts } from './log/faults';
 import type { Operation } from './log/history';
@@ -27,6 +31,50 @@ test('the log keeps its promises while the node and PostgreSQL are killed, and t
   expect(report.passed).toBe(true);
   expect(exitCode).toBe(0);
 }, 180_000);
+
+const testOnLinux = process.platform === 'linux' ? test : test.skip;
+
+testOnLinux(
+  'Ctrl-C ends everything that was started, removes its files, and says so by the exit code',
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'mfc-'));
+    try {
+      // PostgreSQL may run as another user, who has to pass.
+      await chmod(folder, 0o755);
+      const chaos = spawn(
+        process.execPath,
+        [resolve('dist/test/chaos/main.js'), 'log', '--quick', '--json'],
+        {
+          env: { ...process.env, TMPDIR: folder },
+          stdio: ['ignore', 'pipe', 'ignore'],
+          detached: true,
+        },
+      );
+      const output = chaos.stdout.setEncoding('utf8').reduce((text: string, part: string) => text + part, '');
+      await eventually(async () => expect(await readdir(folder)).toHaveLength(2));
+      await delay(500);
+      expect(await commandLinesWith(folder)).not.toEqual([]);
+      // A terminal sends it to the whole group.
+      process.kill(-(chaos.pid ?? NaN), 'SIGINT');
+      expect(await once(chaos, 'exit')).toEqual([130, null]);
+      expect(JSON.parse(await output)).toMatchObject({ interrupted: true, passed: false });
+      expect(await commandLinesWith(folder)).toEqual([]);
+      expect(await readdir(folder)).toEqual([]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+  60_000,
+);
+
+/** Of the processes that were told of `folder`. */
+async function commandLinesWith(folder: string): Promise<string[]> {
+  const lines = (await readdir('/proc'))
+    .filter((name) => /^\d+$/.test(name))
+    // It may have ended since it was listed.
+    .map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''));
+  return (await Promise.all(lines)).filter((line) => line.includes(folder));
+}
 
 test('a run that was kept can be checked again, and fails again', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'mailfold-chaos-kept-'));
