@@ -147,13 +147,14 @@ describeOnEachServer('batch append', (server) => {
     expect(textOf(detail.getStreamIdentifier()?.getStreamName())).toBe(streamName);
   });
 
-  test('MaximumAppendSizeExceeded, code 3, tells the limit', async () => {
+  test('MaximumAppendSizeExceeded, code 3, tells the limit; the parts of an append are counted together', async () => {
     const call = server.protocol().batchAppend();
     const correlationId = randomUUID();
-    // No server takes more than 16 MiB in one append, whatever it is set to.
-    const events = [{ data: Buffer.alloc(6 * 1024 * 1024) }];
+    // No server takes more than 16 MiB in one append, whatever it is set to; every server takes one of these parts.
+    const [events, partCount] = [[{ data: Buffer.alloc(640 * 1024) }], 27];
     call.send(batchPart({ correlationId, streamName: newStream(), expected: ANY, events, isFinal: false }));
-    for (const isFinal of [false, true]) call.send(batchPart({ correlationId, events, isFinal }));
+    for (let part = 2; part <= partCount; part++)
+      call.send(batchPart({ correlationId, events, isFinal: part === partCount }));
     const error = errorOf(await replyTo(call, correlationId));
     const detail = details(
       error,
