@@ -3,7 +3,7 @@ import { startTestNode, testEvent, type TestNode } from '../../support/event-sto
 import { residentMiB } from './process-memory';
 import { atMost, exactly, type Finding, type PressureRun, type PressureScenario } from './scenario';
 
-const streamCounts = { quick: 10_000, full: 100_000 };
+const streamCounts = { quick: 4_000, full: 100_000 };
 const inFlight = 256;
 const sampled = 200;
 const memoryMaxMiB = 400;
