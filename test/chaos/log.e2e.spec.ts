@@ -27,6 +27,7 @@ test('the log keeps its promises while the node and PostgreSQL are killed, and t
   expect(report.operations.ok).toBeGreaterThan(100);
   expect(report.operations.fail).toBeGreaterThan(0);
   expect(report.delivered['subscriber']).toBe(report.events);
+  expect(report.strayRejections).toBe(0);
   expect(report.selfTest.lostEventIds.length).toBeGreaterThan(0);
   expect(report.passed).toBe(true);
   expect(exitCode).toBe(0);

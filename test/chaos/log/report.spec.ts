@@ -63,6 +63,18 @@ test('a system that did not come back fails the run', () => {
   expect(reportLines(broken)).toContain('failed: the node ended by itself with 1');
 });
 
+test('a rejection that nobody handled fails the run', () => {
+  const broken = report({ strayRejections: 1 });
+  expect(held(broken)).toBe(false);
+  expect(reportLines(broken)).toContain('unhandled   1 rejection in the writers');
+});
+
+test('a run that was interrupted need not have written anything, but may not have lost anything', () => {
+  const interrupted = { ...report({ operations: [] }), interrupted: true };
+  expect(held(interrupted)).toBe(true);
+  expect(held({ ...interrupted, failure: 'a writing process ended with 1' })).toBe(false);
+});
+
 test('a run in which nothing was written proves nothing', () => {
   expect(held(report({ operations: [], dump: { all: [], streams: new Map() } }))).toBe(false);
 });

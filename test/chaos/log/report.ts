@@ -73,8 +73,9 @@ export function reportOf(run: LogRun, head: ReportHead): LogReport {
 
 /** Whether the run shows what it is there to show; one that was interrupted, whether it has seen nothing to the contrary. */
 export function held(report: LogReport): boolean {
-  const isBroken = report.failure !== null || report.verdicts.some(({ violations }) => violations > 0);
-  return !isBroken && (report.interrupted || (report.operations.ok > 0 && report.events > 0));
+  const violations = report.verdicts.reduce((sum, each) => sum + each.violations, 0);
+  const isWhole = violations === 0 && report.strayRejections === 0 && report.failure === null;
+  return isWhole && (report.interrupted || (report.operations.ok > 0 && report.events > 0));
 }
 
 export function reportLines(report: LogReport): string[] {
@@ -94,7 +95,7 @@ export function reportLines(report: LogReport): string[] {
     ]),
     '',
     `operations  ${groupedDigits(of.ok)} acknowledged, ${groupedDigits(of.fail)} refused, ${groupedDigits(of.info)} of unknown outcome, of ${plural(report.commands, 'command')}`,
-    `log         ${plural(report.events, 'event')} in ${plural(report.streams, 'stream')}, ${groupedDigits(report.acknowledgedEvents)} of them acknowledged`,
+    `log         ${plural(report.events, 'event')}, ${groupedDigits(report.acknowledgedEvents)} of them acknowledged, in ${plural(report.streams, 'stream')}`,
     `delivered   ${Object.entries(report.delivered)
       .map(([subscriber, count]) => `${groupedDigits(count)} to the ${subscriber}`)
       .join(', ')}`,
