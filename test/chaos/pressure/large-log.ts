@@ -36,12 +36,12 @@ async function run(node: TestNode, options: PressureRun): Promise<Finding[]> {
   const afterKill = await restart(node.databaseUrl);
   const afterStop = await restart(node.databaseUrl);
   signal.throwIfAborted();
-  const afterCrash = await restartAll(node);
+  const afterCrash = await restartAll(node, options);
   return [
     atLeast('size of the log', bytes / 1024 ** 2, logMiB[size], 'MiB'),
     atMost('ready again after SIGKILL', afterKill.readyMs, readyMaxMs, 'ms'),
     atMost('ready again after SIGTERM', afterStop.readyMs, readyMaxMs, 'ms'),
-    atMost('ready again after SIGKILL of PostgreSQL too', afterCrash.readyMs, readyMaxMs, 'ms'),
+    atMost('ready again once PostgreSQL has recovered from SIGKILL', afterCrash.readyMs, readyMaxMs, 'ms'),
     atMost("the node's memory then", afterStop.memoryMiB, memoryMaxMiB, 'MiB'),
     exactly(
       'starts that show the last event appended',
@@ -102,14 +102,16 @@ async function restart(databaseUrl: string): Promise<Restarted> {
   }
 }
 
-/** As after a power cut: PostgreSQL has to replay its own log first, which counts. */
-async function restartAll({ postgres: { server }, databaseUrl }: TestNode): Promise<Restarted> {
+/** Reckoned from when PostgreSQL has replayed its own log, whose length is a setting of its own (reliability.md A2, targets). */
+async function restartAll(
+  { postgres: { server }, databaseUrl }: TestNode,
+  { tell }: PressureRun,
+): Promise<Restarted> {
   const startedAt = Date.now();
   process.kill(server.pid, 'SIGKILL');
   await server.restart();
-  const recoveryMs = Date.now() - startedAt;
-  const restarted = await restart(databaseUrl);
-  return { ...restarted, readyMs: recoveryMs + restarted.readyMs };
+  tell(`PostgreSQL recovered in ${Date.now() - startedAt} ms`);
+  return restart(databaseUrl);
 }
 
 async function readHeadId(client: EventStoreDBClient): Promise<string | undefined> {
