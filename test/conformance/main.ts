@@ -1,6 +1,6 @@
-import { Command } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkServerAnswers } from './support/preflight';
@@ -14,7 +14,7 @@ interface Options {
   readonly testName?: string;
 }
 
-const exitCode = { ok: 0, failed: 1, usage: 2 } as const;
+const exitCode = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 /** Runs the conformance suite and prints what it found. Resolves to the exit code. */
 async function run(options: Options): Promise<number> {
@@ -23,6 +23,10 @@ async function run(options: Options): Promise<number> {
   try {
     const resultsFile = join(directory, 'results.json');
     await runJest(options, resultsFile);
+    if (!existsSync(resultsFile)) {
+      process.stderr.write('There is no result: the run was interrupted.\n');
+      return exitCode.interrupted;
+    }
     const results = JSON.parse(readFileSync(resultsFile, 'utf8')) as JestResults;
     const report = reportOf(results, options.testName);
     process.stdout.write(options.json === true ? `${JSON.stringify(report)}\n` : tableOf(report));
@@ -49,19 +53,34 @@ async function runJest({ url, testName }: Options, resultsFile: string): Promise
   await new Promise((resolve, reject) => jest.once('close', resolve).once('error', reject));
 }
 
+function expression(text: string): string {
+  try {
+    new RegExp(text);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+  return text;
+}
+
 const command = new Command('conformance')
-  .description('Checks that an event store behaves as event-sourced code relies on (event-store.md §4).')
+  .description('Checks the rules of an event store that this project relies on, through the official client.')
   .option(
     '--url <url>',
     'the server, as esdb://[user:password@]host:port[?tls=false]; else the embedded node',
   )
-  .option('-t, --test-name <part>', 'only tests whose name matches this expression')
+  .option('-t, --test-name <part>', 'only tests whose name matches this expression', expression)
+  .exitOverride()
   .option('--json', 'one JSON object instead of the table')
   .action(async (options: Options) => {
     process.exitCode = await run(options);
   });
 
 command.parseAsync().catch((error: unknown) => {
+  // Commander has said what is wrong, or what was asked for.
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? exitCode.ok : exitCode.usage;
+    return;
+  }
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = exitCode.usage;
 });

@@ -125,7 +125,7 @@ describeOnEachServer('subscriptions', (server) => {
       await eventually(() => expect(types()).toEqual(['c', 'd']));
     });
 
-    // From END, 23.10.8 waits for ever instead.
+    // From END, 23.10.8 leaves the call open instead.
     test('a tombstoned stream ends the call with stream-deleted', async () => {
       const stream = await streamOf(server.client(), 'ab');
       await server.client().tombstoneStream(stream);
