@@ -15,6 +15,7 @@ interface Options {
   readonly seed: number;
   readonly url?: string;
   readonly rounds?: number;
+  readonly case?: string;
 }
 
 class UsageError extends Error {}
@@ -26,6 +27,7 @@ const program = new Command('bench')
   .option('--quick', `a few short rounds: shows that a row runs; ${quickMark}`)
   .option('--json', 'one JSON object per case on stdout')
   .option('--seed <n>', 'of all ids, names and payloads', wholeNumber(0), 1)
+  .option('--case <part>', 'of rows with several cases, only those whose name has this in it')
   .option('--url <esdb url>', 'append: run against the server there instead of raw inserts')
   .option(
     '--rounds <n>',
@@ -72,6 +74,7 @@ async function bench(names: readonly string[], options: Options): Promise<number
         plan,
         quick,
         ...(options.url === undefined ? {} : { url: options.url }),
+        ...(options.case === undefined ? {} : { casePart: options.case }),
         signal: interruption,
         notice,
         onCase: (done) => {
@@ -88,6 +91,7 @@ async function bench(names: readonly string[], options: Options): Promise<number
     if (options.json !== true && reported.length > 0)
       for (const line of reportLines(reported, facts)) process.stdout.write(`${line}\n`);
   }
+  if (reported.length === 0) throw new UsageError(`no case has ${options.case} in its name`);
   return reported.every(({ result }) => result.pass) ? exitCodes.passed : exitCodes.failed;
 }
 

@@ -7,6 +7,8 @@ export interface RowRun {
   readonly plan: RunPlan;
   readonly quick: boolean;
   readonly url?: string;
+  /** Only cases whose name contains it. */
+  readonly casePart?: string;
   readonly signal: AbortSignal;
   /** Lines about the run, for stderr. */
   readonly notice: (line: string) => void;
@@ -29,6 +31,7 @@ export async function runRow(row: Row, run: RowRun): Promise<void> {
     const cases = await row.open(context);
     const sideRuns = 2 * (run.plan.warmUpRounds + run.plan.rounds);
     for (const each of cases) {
+      if (run.casePart !== undefined && each.name?.includes(run.casePart) !== true) continue;
       const label = each.name === undefined ? row.name : `${row.name} (${each.name})`;
       const progress = createProgress(label, row.unit, sideRuns, run.notice);
       const result = await runCase(each, each.target ?? row.target, run.plan, progress, run.signal);
