@@ -1,6 +1,8 @@
 import { lastPositionOf, type LogRow } from './log-row';
 
 const tailBytesMax = 16 * 1024 * 1024;
+/** Rows let go are cut off a good many at a time: an append must not pay for the length of the tail. */
+const tailWasteMax = 1 / 8;
 
 /**
  * What is committed: the durable position, the rows at the end of the log kept in memory for live subscribers, and the
@@ -8,6 +10,8 @@ const tailBytesMax = 16 * 1024 * 1024;
  */
 export class DurableLog {
   private tail: LogRow[] = [];
+  /** Index of the oldest row that counts. */
+  private tailStart = 0;
   private tailBytes = 0;
   private readonly wakeUps = new Set<() => void>();
 
@@ -43,6 +47,7 @@ export class DurableLog {
   /** After a reconnect: another node may have written meanwhile, so the rows in memory may no longer be the end. */
   resetTo(position: number): void {
     this.tail = [];
+    this.tailStart = 0;
     this.tailBytes = 0;
     this.suspended = false;
     this.durablePosition = position;
@@ -51,10 +56,10 @@ export class DurableLog {
 
   /** Rows holding events at or after `position`; `undefined` when memory does not reach back that far. */
   recentRows(position: number): readonly LogRow[] | undefined {
-    const oldest = this.tail[0];
+    const oldest = this.tail[this.tailStart];
     if (position > this.durablePosition) return [];
     if (oldest === undefined || position < oldest.position) return undefined;
-    let low = 0;
+    let low = this.tailStart;
     let high = this.tail.length;
     while (high - low > 1) {
       const middle = (low + high) >> 1;
@@ -87,11 +92,12 @@ export class DurableLog {
   }
 
   private shrink(): void {
-    let dropped = 0;
-    while (this.tailBytes > tailBytesMax && dropped < this.tail.length - 1) {
-      this.tailBytes -= this.tail[dropped]?.frames.length ?? 0;
-      dropped += 1;
+    while (this.tailBytes > tailBytesMax && this.tailStart < this.tail.length - 1) {
+      this.tailBytes -= this.tail[this.tailStart]?.frames.length ?? 0;
+      this.tailStart += 1;
     }
-    if (dropped > 0) this.tail = this.tail.slice(dropped);
+    if (this.tailStart <= this.tail.length * tailWasteMax) return;
+    this.tail = this.tail.slice(this.tailStart);
+    this.tailStart = 0;
   }
 }
