@@ -1,6 +1,7 @@
 import { encodeGroup } from '../../apps/event-store-node/storage/group-encoding';
 import { commitGroup } from '../../apps/event-store-node/storage/group-commit';
 import { openWriterSession } from '../../apps/event-store-node/storage/writer-session';
+import { queryAsSuperuser } from '../../test/support/postgres';
 import type { PlannedRow } from '../../apps/event-store-node/log/log-row';
 import { createProgress } from '../../apps/mailfold/progress';
 import { createLog } from '../../apps/shared/process/log';
@@ -34,12 +35,13 @@ export async function fillLog(
       done += group.length;
       progress.update({ done, total, count: done });
     }
-    // As the autovacuum would have left it by then; otherwise the first readers would pay for it.
-    await session.client.query('vacuum analyze appends');
   } finally {
     progress.stop();
     await session.close();
   }
+  // As the autovacuum would have left it by then; otherwise the first readers would pay for it. It may take minutes, so not
+  // in the session of a writer, which gives up a server that is silent for seconds.
+  await queryAsSuperuser(url, 'vacuum analyze appends');
 }
 
 function* groups(stored: StoredStreams, firstPosition: number): Generator<PlannedRow[]> {
