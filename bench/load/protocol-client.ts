@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:http2';
 import { randomUUID } from 'node:crypto';
+import { framed, MessageAssembler } from '../../apps/shared/grpc/message-framing';
 import { ProtobufReader } from '../../apps/shared/protobuf/protobuf-reader';
 import {
   delimitedField,
@@ -12,7 +13,6 @@ import type { AppendStore } from './append-store';
 import { openEventStoreClient } from './event-store-client';
 import type { PlannedAppend, PlannedEvent } from './workload';
 
-const frameHeaderSize = 5;
 const windowBytes = 1024 * 1024;
 
 /**
@@ -39,9 +39,9 @@ export async function openProtocolClient(url: string): Promise<AppendStore> {
     pending.clear();
   };
   call.on('error', failAll).on('close', () => failAll(new Error('BatchAppend has ended')));
-  const split = splitter();
+  const assembler = new MessageAssembler(windowBytes);
   call.on('data', (chunk: Buffer) => {
-    for (const answer of split(chunk)) {
+    for (const answer of assembler.push(chunk)) {
       const { correlationId, revision } = readAnswer(answer);
       const waiting = pending.get(correlationId);
       pending.delete(correlationId);
@@ -99,12 +99,6 @@ function metadataEntry(key: string, value: string): Buffer {
   return delimitedField(2, message(delimitedField(1, key), delimitedField(2, value)));
 }
 
-function framed(body: Buffer): Buffer {
-  const header = Buffer.alloc(frameHeaderSize);
-  header.writeUInt32BE(body.length, 1);
-  return Buffer.concat([header, body]);
-}
-
 /** `BatchAppendResp { 1 correlation_id { 2 string }, 2 error, 3 success { 1 current_revision } }`; −1 for an error. */
 function readAnswer(body: Buffer): { correlationId: string; revision: number } {
   let correlationId = '';
@@ -121,19 +115,4 @@ function readAnswer(body: Buffer): { correlationId: string; revision: number } {
     }
   }
   return { correlationId, revision };
-}
-
-function splitter(): (chunk: Buffer) => Buffer[] {
-  let rest: Buffer = Buffer.alloc(0);
-  return (chunk) => {
-    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    const bodies: Buffer[] = [];
-    for (;;) {
-      if (rest.length < frameHeaderSize) return bodies;
-      const end = frameHeaderSize + rest.readUInt32BE(1);
-      if (rest.length < end) return bodies;
-      bodies.push(rest.subarray(frameHeaderSize, end));
-      rest = rest.subarray(end);
-    }
-  };
 }

@@ -11,6 +11,7 @@ import {
 import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Transform } from 'node:stream';
+import { framed } from '../../apps/shared/grpc/message-framing';
 
 /** One gRPC call that went, or goes, through the proxy. */
 export interface ProxiedCall {
@@ -152,7 +153,7 @@ function passedOn(
       trailers = { 'grpc-status': '0' };
       answers.close();
       respond();
-      stream.end(Buffer.concat([frameHeader(body.length), body]));
+      stream.end(framed(body));
     },
     fail: (code, message, more = {}) => {
       trailers = { 'grpc-status': String(code), 'grpc-message': message, ...more };
@@ -161,13 +162,6 @@ function passedOn(
       stream.end();
     },
   };
-}
-
-/** Uncompressed, and how long the message is. */
-function frameHeader(messageBytes: number): Buffer {
-  const header = Buffer.alloc(5);
-  header.writeUInt32BE(messageBytes, 1);
-  return header;
 }
 
 function grpcPartOf(headers: Record<string, unknown>): Record<string, unknown> {

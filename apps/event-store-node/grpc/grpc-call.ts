@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import type { Access } from './credentials';
-import { MessageAssembler } from './message-assembler';
+import { MessageAssembler, UnacceptableMessage } from '../../shared/grpc/message-framing';
 import { WireError } from '../../shared/protobuf/protobuf-reader';
 import { asHeader, GrpcError, grpcCode } from './grpc-status';
 
@@ -166,8 +166,15 @@ export class GrpcCall {
   }
 }
 
+const unacceptableCodes = {
+  compressed: grpcCode.unimplemented,
+  oversized: grpcCode.resourceExhausted,
+} as const;
+
 function asGrpcError(error: unknown): GrpcError {
   if (error instanceof GrpcError) return error;
+  if (error instanceof UnacceptableMessage)
+    return new GrpcError(unacceptableCodes[error.reason], error.message);
   if (error instanceof WireError) return new GrpcError(grpcCode.invalidArgument, error.message);
   return new GrpcError(grpcCode.unknown, 'Exception was thrown by handler.');
 }

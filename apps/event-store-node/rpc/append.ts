@@ -14,7 +14,7 @@ import {
 import type { ProposedEvent } from '../wire/event-frames';
 import { ProtobufReader } from '../../shared/protobuf/protobuf-reader';
 import { delimitedField, emptyMessage, message, varintField } from '../../shared/protobuf/protobuf-writer';
-import { framed } from '../wire/read-messages';
+import { framed } from '../../shared/grpc/message-framing';
 import { appendBytesMax, appendSize } from './append-size';
 
 /** Streams/Append: options in the first message, one event in each of the others, one answer. */

@@ -8,7 +8,7 @@ import {
   type AppendTarget,
 } from '../wire/append-messages';
 import { delimitedField, emptyMessage, message, varintField } from '../../shared/protobuf/protobuf-writer';
-import { framed } from '../wire/read-messages';
+import { framed } from '../../shared/grpc/message-framing';
 import type { UuidForm, WireUuid } from '../wire/uuid';
 
 /** `BatchAppendResp { 1 correlation_id, 2 error | 3 success, 4 stream_identifier }`, framed. */

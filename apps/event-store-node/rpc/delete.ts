@@ -6,7 +6,7 @@ import { isMetastream } from '../log/stream-names';
 import { checkStreamName, positionMessage, readAppendTarget } from '../wire/append-messages';
 import { ProtobufReader } from '../../shared/protobuf/protobuf-reader';
 import { delimitedField, emptyMessage } from '../../shared/protobuf/protobuf-writer';
-import { framed } from '../wire/read-messages';
+import { framed } from '../../shared/grpc/message-framing';
 import { badRequestError, outcomeError } from './append';
 
 /** Streams/Delete and Streams/Tombstone: `{ 1 options }` in, `{ 1 position | 2 no_position }` out. */

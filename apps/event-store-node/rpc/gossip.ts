@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { GrpcCall } from '../grpc/grpc-call';
 import { delimitedField, int64Field, message, varintField } from '../../shared/protobuf/protobuf-writer';
-import { framed } from '../wire/read-messages';
+import { framed } from '../../shared/grpc/message-framing';
 import { uuidMessage } from '../wire/uuid';
 
 const leaderState = 8;

@@ -1,6 +1,6 @@
 import type { GrpcCall } from '../grpc/grpc-call';
 import { delimitedField, message } from '../../shared/protobuf/protobuf-writer';
-import { framed } from '../wire/read-messages';
+import { framed } from '../../shared/grpc/message-framing';
 
 /** The server version whose semantics this node follows (event-store.md §4). */
 export const followedVersion = '24.2.0';

@@ -1,3 +1,4 @@
+import { framed, frameHeaderSize } from '../../shared/grpc/message-framing';
 import { ProtobufReader } from '../../shared/protobuf/protobuf-reader';
 import {
   delimitedField,
@@ -26,7 +27,6 @@ export interface EventFrame {
   readonly createdAtMs: number;
 }
 
-export const frameHeaderSize = 5;
 const idField = Buffer.from([0x0a, 38, 0x12, 36]);
 const idTextSize = 36;
 const typeKey = Buffer.concat([Buffer.from([0x0a, 4]), Buffer.from('type')]);
@@ -188,10 +188,7 @@ export function withStructuredId(frame: Buffer, position: number): Buffer {
     recordedEventEnd(frame),
   );
   const recorded = message(delimitedField(1, uuidMessage(id, 'structured')), rest);
-  const body = delimitedField(1, message(delimitedField(1, recorded), varintField(3, position)));
-  const header = Buffer.alloc(frameHeaderSize);
-  header.writeUInt32BE(body.length, 1);
-  return message(header, body);
+  return framed(delimitedField(1, message(delimitedField(1, recorded), varintField(3, position))));
 }
 
 /** The `RecordedEvent` of a stored frame. */

@@ -1,6 +1,6 @@
 import { recordedEventOf, withStructuredId } from './event-frames';
 import { delimitedField, message, varintField } from '../../shared/protobuf/protobuf-writer';
-import { framed } from './read-messages';
+import { framed } from '../../shared/grpc/message-framing';
 
 /** The type of an event that stands for another: its data is `<revision>@<stream name>`. */
 export const linkType = '$>';

@@ -1,7 +1,7 @@
+import { framed } from '../../shared/grpc/message-framing';
 import { ProtobufReader } from '../../shared/protobuf/protobuf-reader';
 import { delimitedField, emptyMessage, message, varintField } from '../../shared/protobuf/protobuf-writer';
 import { readStreamIdentifier, streamIdentifierMessage } from './append-messages';
-import { frameHeaderSize } from './event-frames';
 
 export type ReadFrom =
   { readonly kind: 'start' } | { readonly kind: 'end' } | { readonly kind: 'at'; readonly at: number };
@@ -125,13 +125,6 @@ function hasField(reader: ProtobufReader, field: number): boolean {
   let found = false;
   while (reader.next()) found ||= reader.field === field;
   return found;
-}
-
-/** Puts the five-byte gRPC header (uncompressed, length) before a message. */
-export function framed(body: Buffer): Buffer {
-  const header = Buffer.alloc(frameHeaderSize);
-  header.writeUInt32BE(body.length, 1);
-  return Buffer.concat([header, body]);
 }
 
 /** The `ReadResp` messages other than events, framed. */

@@ -2,6 +2,7 @@ import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } f
 import { once } from 'node:events';
 import { CallFailed, CallTimedOut, grpcUnavailable } from './client-errors';
 import type { ConnectionSettings, NodeAddress } from './connection-settings';
+import { frameHeaderSize, framed, MessageAssembler } from '../grpc/message-framing';
 import { SilenceWatch } from './silence-watch';
 
 /**
@@ -9,9 +10,8 @@ import { SilenceWatch } from './silence-watch';
  * round trip (event-store.md §3); this bounds what a slow consumer makes us hold.
  */
 const windowBytes = 4 * 1024 * 1024;
-const frameHeaderSize = 5;
 /** An event of up to 16 MiB, as the official client has it. */
-const messageBytesMax = 17 * 1024 * 1024;
+const messageBytesMax = 17 * 1024 * 1024 - frameHeaderSize;
 
 export interface CallOptions {
   readonly path: string;
@@ -63,12 +63,12 @@ export class NodeConnection {
     if (this.session.destroyed) throw cutOff();
     const stream = this.session.request(this.headers(path, requiresLeader));
     const status = statusOf(stream);
-    const splitter = new MessageSplitter();
+    const assembler = new MessageAssembler(messageBytesMax);
     const silence = new SilenceWatch(silenceMs, () => stream.destroy(new CallTimedOut(silenceMs)));
     stream.end(framed(request));
     try {
       for await (const chunk of stream) {
-        const messages = splitter.push(chunk as Buffer);
+        const messages = assembler.push(chunk as Buffer);
         if (messages.length === 0) continue;
         silence.pause();
         yield messages;
@@ -114,13 +114,6 @@ function cutOff(cause?: unknown): CallFailed {
   return new CallFailed(grpcUnavailable, 'the connection to the event store broke off', { cause });
 }
 
-/** Puts the gRPC header, uncompressed and its length, before a message. */
-function framed(body: Buffer): Buffer {
-  const header = Buffer.alloc(frameHeaderSize);
-  header.writeUInt32BE(body.length, 1);
-  return Buffer.concat([header, body]);
-}
-
 /** The gRPC status comes in the trailers, or in the headers of an answer that is nothing else. */
 function statusOf(stream: ClientHttp2Stream): { isOk(): boolean; failure(): CallFailed | null } {
   let failure: CallFailed | null = null;
@@ -137,35 +130,4 @@ function statusOf(stream: ClientHttp2Stream): { isOk(): boolean; failure(): Call
   });
   stream.on('trailers', read);
   return { isOk: () => isOk, failure: () => failure };
-}
-
-/** Cuts what comes off the wire into messages. A message within one chunk is a view of it, not a copy. */
-class MessageSplitter {
-  private pending: Buffer[] = [];
-  private pendingBytes = 0;
-  private wantedBytes = frameHeaderSize;
-
-  push(chunk: Buffer): Buffer[] {
-    this.pending.push(chunk);
-    this.pendingBytes += chunk.length;
-    if (this.pendingBytes < this.wantedBytes) return [];
-    const bytes = this.pending.length === 1 ? chunk : Buffer.concat(this.pending, this.pendingBytes);
-    const messages: Buffer[] = [];
-    let at = 0;
-    this.wantedBytes = frameHeaderSize;
-    while (bytes.length - at >= frameHeaderSize) {
-      if (bytes[at] !== 0) throw new Error('the event store compresses its messages, unasked');
-      const end = at + frameHeaderSize + bytes.readUInt32BE(at + 1);
-      if (end - at > messageBytesMax) throw new Error('the event store sent a message beyond all limits');
-      if (end > bytes.length) {
-        this.wantedBytes = end - at;
-        break;
-      }
-      messages.push(bytes.subarray(at + frameHeaderSize, end));
-      at = end;
-    }
-    this.pending = at < bytes.length ? [bytes.subarray(at)] : [];
-    this.pendingBytes = bytes.length - at;
-    return messages;
-  }
 }

@@ -6,7 +6,7 @@ import {
   type ClientHttp2Stream,
   type IncomingHttpHeaders,
 } from 'node:http2';
-import { MessageAssembler } from '../../../apps/event-store-node/grpc/message-assembler';
+import { framed, MessageAssembler } from '../../../apps/shared/grpc/message-framing';
 import { streamIdentifierMessage } from '../../../apps/event-store-node/wire/append-messages';
 import { ProtobufReader } from '../../../apps/shared/protobuf/protobuf-reader';
 import {
@@ -15,7 +15,6 @@ import {
   message,
   varintField,
 } from '../../../apps/shared/protobuf/protobuf-writer';
-import { framed } from '../../../apps/event-store-node/wire/read-messages';
 import { readUuid, uuidMessage } from '../../../apps/event-store-node/wire/uuid';
 
 /** One gRPC call as bytes on HTTP/2: for what the official client never does. */

@@ -1,5 +1,24 @@
-import { frameHeaderSize } from '../wire/event-frames';
-import { GrpcError, grpcCode } from './grpc-status';
+/** Whether it is compressed, and the length: what goes before every message of a gRPC call. */
+export const frameHeaderSize = 5;
+
+/** Puts the header (uncompressed, length) before a message. */
+export function framed(body: Buffer): Buffer {
+  const header = Buffer.alloc(frameHeaderSize);
+  header.writeUInt32BE(body.length, 1);
+  return Buffer.concat([header, body]);
+}
+
+/** A message that was announced and is not taken in. */
+export class UnacceptableMessage extends Error {
+  override readonly name = 'UnacceptableMessage';
+
+  constructor(
+    readonly reason: 'compressed' | 'oversized',
+    message: string,
+  ) {
+    super(message);
+  }
+}
 
 /** Cuts received bytes into gRPC messages. Messages that lie within one chunk are views of it, not copies. */
 export class MessageAssembler {
@@ -7,6 +26,7 @@ export class MessageAssembler {
   private pendingBytes = 0;
   private wantedBytes = frameHeaderSize;
 
+  /** `messageBytesMax` is without the header. */
   constructor(private readonly messageBytesMax: number) {}
 
   /** False while a message has come in part. */
@@ -14,7 +34,7 @@ export class MessageAssembler {
     return this.pendingBytes === 0;
   }
 
-  /** Throws {@link GrpcError} for a compressed or an oversized message. */
+  /** Throws {@link UnacceptableMessage} for a compressed or an oversized message. */
   push(chunk: Buffer): Buffer[] {
     this.pending.push(chunk);
     this.pendingBytes += chunk.length;
@@ -39,11 +59,11 @@ export class MessageAssembler {
 
   private checkedSize(bytes: Buffer, at: number): number {
     if (bytes[at] !== 0)
-      throw new GrpcError(grpcCode.unimplemented, 'Compressed messages are not supported.');
+      throw new UnacceptableMessage('compressed', 'Compressed messages are not supported.');
     const size = bytes.readUInt32BE(at + 1);
     if (size > this.messageBytesMax)
-      throw new GrpcError(
-        grpcCode.resourceExhausted,
+      throw new UnacceptableMessage(
+        'oversized',
         `Received message exceeds the maximum configured message size (${this.messageBytesMax} bytes).`,
       );
     return size;
