@@ -4,6 +4,21 @@ import { nodeSide, rawInsertSide, type AppendShape } from './append-sides';
 
 const rawInserts = 'raw INSERT and commit per event on 32 connections';
 
+interface ShapedCase extends Omit<Case, 'sides'> {
+  readonly shape: AppendShape;
+}
+
+/** Each shape over the raw inserts, on the same PostgreSQL. */
+function overRawInserts(...cases: readonly ShapedCase[]): Row['open'] {
+  return async (context) => {
+    const postgres = await startBenchPostgres(context);
+    return cases.map(({ shape, ...rest }) => ({
+      ...rest,
+      sides: [nodeSide('embedded node', context, postgres, shape), rawInsertSide(context, postgres)],
+    }));
+  };
+}
+
 /** The streams of a shared inbox are many and short, so most appends are single events. */
 export const singleAppends: AppendShape = { inFlight: 256, eventsPerAppend: 1 };
 
@@ -13,17 +28,7 @@ export const appendRow: Row = {
   over: rawInserts,
   unit: 'events/s',
   target: { atLeast: 1 },
-  open: async (context) => {
-    const postgres = await startBenchPostgres(context);
-    return [
-      {
-        sides: [
-          nodeSide('embedded node', context, postgres, singleAppends),
-          rawInsertSide(context, postgres),
-        ],
-      },
-    ];
-  },
+  open: overRawInserts({ shape: singleAppends }),
 };
 
 const batchAppends: AppendShape = { inFlight: 16, eventsPerAppend: 100 };
@@ -34,14 +39,7 @@ export const appendBatchRow: Row = {
   over: rawInserts,
   unit: 'events/s',
   target: { atLeast: 2.5 },
-  open: async (context) => {
-    const postgres = await startBenchPostgres(context);
-    return [
-      {
-        sides: [nodeSide('embedded node', context, postgres, batchAppends), rawInsertSide(context, postgres)],
-      },
-    ];
-  },
+  open: overRawInserts({ shape: batchAppends }),
 };
 
 /** Tells how much of `append` and `append-batch` is the official client: their loads and goals, without it. */
@@ -51,15 +49,8 @@ export const appendNodeRow: Row = {
   over: rawInserts,
   unit: 'events/s',
   target: { atLeast: 1 },
-  open: async (context) => {
-    const postgres = await startBenchPostgres(context);
-    const sides = (shape: AppendShape): Case['sides'] => [
-      nodeSide('embedded node', context, postgres, { ...shape, byHand: true }),
-      rawInsertSide(context, postgres),
-    ];
-    return [
-      { name: '256 in flight', sides: sides(singleAppends) },
-      { name: '100 per append', target: { atLeast: 2.5 }, sides: sides(batchAppends) },
-    ];
-  },
+  open: overRawInserts(
+    { name: '256 in flight', shape: { ...singleAppends, byHand: true } },
+    { name: '100 per append', target: { atLeast: 2.5 }, shape: { ...batchAppends, byHand: true } },
+  ),
 };

@@ -1,8 +1,8 @@
 import { NO_STREAM, type EventStoreDBClient } from '@eventstore/db-client';
 import { randomUUID } from 'node:crypto';
-import { startTestNode, testEvent, type TestNode } from '../../support/event-store-node';
+import { testEvent, type TestNode } from '../../support/event-store-node';
 import { peakMiB } from './process-memory';
-import { atMost, exactly, type Finding, type PressureRun, type PressureScenario } from './scenario';
+import { atMost, exactly, type Finding, type PressureRun, nodeScenario } from './scenario';
 
 const inFlight = 10_000;
 /** Long enough that only the node's own write timeout can end an append. */
@@ -18,18 +18,7 @@ interface Outcome {
 }
 
 /** 10,000 appends at once over one call: all answered, all there, none twice; then SIGTERM amidst as many again. */
-export const appendsInFlight: PressureScenario = {
-  name: 'appends in flight',
-  impossible: () => (process.platform === 'linux' ? null : 'memory is read from /proc'),
-  run: async (options) => {
-    const node = await startTestNode();
-    try {
-      return await run(node, options);
-    } finally {
-      await node.stop();
-    }
-  },
-};
+export const appendsInFlight = nodeScenario('appends in flight', run);
 
 async function run(node: TestNode, { tell, signal }: PressureRun): Promise<Finding[]> {
   const startedAt = Date.now();

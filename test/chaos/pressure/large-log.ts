@@ -1,10 +1,10 @@
 import { BACKWARDS, binaryEvent, END, NO_STREAM, type EventStoreDBClient } from '@eventstore/db-client';
 import { randomUUID } from 'node:crypto';
-import { connect, nodeMain, startTestNode, type TestNode } from '../../support/event-store-node';
+import { connect, nodeMain, type TestNode } from '../../support/event-store-node';
 import { queryAsSuperuser } from '../../support/postgres';
 import { startProcess } from '../../support/processes';
 import { residentMiB } from './process-memory';
-import { atLeast, atMost, exactly, type Finding, type PressureRun, type PressureScenario } from './scenario';
+import { atLeast, atMost, exactly, type Finding, type PressureRun, nodeScenario } from './scenario';
 
 const logMiB = { quick: 48, full: 1_024 };
 const eventBytes = 16 * 1024;
@@ -13,18 +13,7 @@ const readyMaxMs = 5_000;
 const memoryMaxMiB = 300;
 
 /** A log of 1 GiB: the node must not need to read it to be ready, after a stop as after a kill. */
-export const largeLog: PressureScenario = {
-  name: 'large log',
-  impossible: () => (process.platform === 'linux' ? null : 'memory is read from /proc'),
-  run: async (options) => {
-    const node = await startTestNode();
-    try {
-      return await run(node, options);
-    } finally {
-      await node.stop();
-    }
-  },
-};
+export const largeLog = nodeScenario('large log', run);
 
 async function run(node: TestNode, options: PressureRun): Promise<Finding[]> {
   const { size, tell, signal } = options;

@@ -1,7 +1,7 @@
 import { NO_STREAM, WrongExpectedVersionError, type EventStoreDBClient } from '@eventstore/db-client';
-import { startTestNode, testEvent, type TestNode } from '../../support/event-store-node';
+import { testEvent, type TestNode } from '../../support/event-store-node';
 import { residentMiB } from './process-memory';
-import { atMost, exactly, type Finding, type PressureRun, type PressureScenario } from './scenario';
+import { atMost, exactly, type Finding, type PressureRun, nodeScenario } from './scenario';
 
 const streamCounts = { quick: 4_000, full: 100_000 };
 const inFlight = 256;
@@ -9,18 +9,7 @@ const sampled = 200;
 const memoryMaxMiB = 400;
 
 /** One event into each of 100,000 streams, then a second into some of them, with the exact revision, after a restart. */
-export const manyStreams: PressureScenario = {
-  name: 'many streams',
-  impossible: () => (process.platform === 'linux' ? null : 'memory is read from /proc'),
-  run: async (options) => {
-    const node = await startTestNode();
-    try {
-      return await run(node, options);
-    } finally {
-      await node.stop();
-    }
-  },
-};
+export const manyStreams = nodeScenario('many streams', run);
 
 async function run(node: TestNode, { size, tell, signal }: PressureRun): Promise<Finding[]> {
   const count = streamCounts[size];

@@ -1,3 +1,5 @@
+import { startTestNode, type TestNode } from '../../support/event-store-node';
+
 /** One thing a scenario has found out, with what was measured and what was allowed. */
 export interface Finding {
   readonly what: string;
@@ -23,6 +25,25 @@ export interface PressureScenario {
   readonly impossible: () => string | null;
   /** Starts what it needs and stops it again, also when it rejects. */
   readonly run: (options: PressureRun) => Promise<Finding[]>;
+}
+
+/** A scenario with an embedded node of its own, whose memory it reads. */
+export function nodeScenario(
+  name: string,
+  run: (node: TestNode, options: PressureRun) => Promise<Finding[]>,
+): PressureScenario {
+  return {
+    name,
+    impossible: () => (process.platform === 'linux' ? null : 'memory is read from /proc'),
+    run: async (options) => {
+      const node = await startTestNode();
+      try {
+        return await run(node, options);
+      } finally {
+        await node.stop();
+      }
+    },
+  };
 }
 
 export function atMost(what: string, value: number, limit: number, unit: string): Finding {

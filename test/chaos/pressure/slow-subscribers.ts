@@ -1,10 +1,10 @@
 import { NO_STREAM, START, type AllStreamSubscription, type EventStoreDBClient } from '@eventstore/db-client';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connect, startTestNode, testEvent, type TestNode } from '../../support/event-store-node';
+import { connect, testEvent, type TestNode } from '../../support/event-store-node';
 import { eventually } from '../../support/eventually';
 import { residentMiB } from './process-memory';
-import { atMost, exactly, type Finding, type PressureRun, type PressureScenario } from './scenario';
+import { atMost, exactly, type Finding, type PressureRun, nodeScenario } from './scenario';
 
 const sizes = {
   quick: { subscribers: 40, rounds: 4, appendsPerRound: 100 },
@@ -18,20 +18,14 @@ const growthMaxMiB = 96;
  * Subscribers that take nothing while the log grows by many times their windows: the node must hold no backlog for them.
  * The memory after the second round, when all have joined, is compared with that after the last.
  */
-export const slowSubscribers: PressureScenario = {
-  name: 'slow subscribers',
-  impossible: () => (process.platform === 'linux' ? null : 'memory is read from /proc'),
-  run: async (options) => {
-    const node = await startTestNode();
-    const readers = connect(node.port());
-    try {
-      return await run(node, readers, options);
-    } finally {
-      await readers.dispose();
-      await node.stop();
-    }
-  },
-};
+export const slowSubscribers = nodeScenario('slow subscribers', async (node, options) => {
+  const readers = connect(node.port());
+  try {
+    return await run(node, readers, options);
+  } finally {
+    await readers.dispose();
+  }
+});
 
 async function run(
   node: TestNode,
