@@ -293,6 +293,7 @@ describe('a closed loop', () => {
       inFlight += 1;
       operations += 1;
       most = Math.max(most, inFlight);
+      // The operation itself: the bound below is made of its length.
       await delay(2);
       inFlight -= 1;
       return 3;

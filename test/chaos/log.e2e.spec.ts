@@ -33,6 +33,7 @@ test('the log keeps its promises while the node and PostgreSQL are killed, and t
   expect(exitCode).toBe(0);
 }, 180_000);
 
+// Which processes are left is read from /proc.
 const testOnLinux = process.platform === 'linux' ? test : test.skip;
 
 testOnLinux(

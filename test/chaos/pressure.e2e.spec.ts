@@ -19,6 +19,7 @@ describe('the embedded node under pressure, in short form', () => {
   }, 240_000);
 
   for (const { name, impossible } of pressureScenarios) {
+    // Each scenario says why it cannot run here: no /proc, no right to make a small disk.
     const reason = impossible();
     (reason === null ? test : test.skip)(reason === null ? name : `${name} (${reason})`, () => {
       const findings = printed.scenarios.find(({ scenario }) => scenario === name)?.findings ?? [];

@@ -8,6 +8,7 @@ import {
   type AppendExpectedRevision,
   type ExpectedRevision,
 } from '@eventstore/db-client';
+import type { StatusObject } from '@grpc/grpc-js';
 import { allAfter, allOf, failureOf, positionNow, typesOf } from './support/reading';
 import { appendRequests, deleteRequest, readStreamRequest, tombstoneRequest } from './support/requests';
 import { exceptionOf, trailer } from './support/rpc-call';
@@ -23,6 +24,14 @@ import {
 const code = { ok: 0, failedPrecondition: 9 } as const;
 const tombstoneRevision = 2n ** 63n - 1n;
 const softDeleteMetadata = '{"$tb":9223372036854775807}';
+
+/** Of a stream of two events. */
+function expectWrongVersion(status: StatusObject, stream: string, told: string): void {
+  expect([status.code, exceptionOf(status)]).toEqual([code.failedPrecondition, 'wrong-expected-version']);
+  expect(trailer(status, 'stream-name')).toBe(stream);
+  expect(trailer(status, 'expected-version')).toBe(told);
+  expect(trailer(status, 'actual-version')).toBe('1');
+}
 
 // event-store.md §4, "Delete (soft)" and "Tombstone", and how a soft-deleted stream is recreated ("Revision check").
 describeOnEachServer('delete and tombstone', (server) => {
@@ -92,10 +101,7 @@ describeOnEachServer('delete and tombstone', (server) => {
     ])('is refused with %s, and the trailers say why', async (_name, expected, told) => {
       const stream = await streamOf(server.client(), 'ab');
       const status = await server.protocol().delete(deleteRequest(stream, expected)).end();
-      expect([status.code, exceptionOf(status)]).toEqual([code.failedPrecondition, 'wrong-expected-version']);
-      expect(trailer(status, 'stream-name')).toBe(stream);
-      expect(trailer(status, 'expected-version')).toBe(told);
-      expect(trailer(status, 'actual-version')).toBe('1');
+      expectWrongVersion(status, stream, told);
       expect(await typesOf(server.client(), stream)).toBe('ab');
     });
 
@@ -229,10 +235,7 @@ describeOnEachServer('delete and tombstone', (server) => {
     ])('is refused with %s, and the trailers say why', async (_name, expected, told) => {
       const stream = await streamOf(server.client(), 'ab');
       const status = await server.protocol().tombstone(tombstoneRequest(stream, expected)).end();
-      expect([status.code, exceptionOf(status)]).toEqual([code.failedPrecondition, 'wrong-expected-version']);
-      expect(trailer(status, 'stream-name')).toBe(stream);
-      expect(trailer(status, 'expected-version')).toBe(told);
-      expect(trailer(status, 'actual-version')).toBe('1');
+      expectWrongVersion(status, stream, told);
       expect(await typesOf(server.client(), stream)).toBe('ab');
     });
 

@@ -1,5 +1,4 @@
 import { AccessDeniedError, ANY, NO_STREAM, UnavailableError } from '@eventstore/db-client';
-import { AccessDenied } from '@eventstore/db-client/generated/shared_pb';
 import { randomUUID } from 'node:crypto';
 import { eventually } from '../support/eventually';
 import { failureOf, typesOf } from './support/reading';
@@ -93,7 +92,8 @@ describeOnEachServer('security', (server) => {
         expect(reply.getError()?.getMessage()).toBe('AccessDenied');
         const details = reply.getError()?.getDetails();
         expect(details?.getTypeUrl()).toBe('type.googleapis.com/event_store.client.AccessDenied');
-        expect(AccessDenied.deserializeBinary(details?.getValue_asU8() ?? new Uint8Array())).toBeDefined();
+        // The message has no fields.
+        expect(details?.getValue_asU8()).toHaveLength(0);
       }
     });
 

@@ -133,6 +133,7 @@ describe('a second node on the same database', () => {
       for (let count = 0; count < 20; count++) await client.appendToStream('second', testEvent('Second'));
       // What is asked while it is paused, and just afterwards, is answered by nothing it remembers.
       const asked = [readTypes(node.client()), readTypes(node.client(), 'second')];
+      // Time for them to reach its socket: a paused process cannot be asked whether they have.
       await new Promise((done) => setTimeout(done, 200));
       node.process().kill('SIGCONT');
       asked.push(readTypes(node.client()));

@@ -18,6 +18,7 @@ import { eventually } from '../../support/eventually';
 import { startTestNode, type TestNode } from '../../support/event-store-node';
 import { received } from '../../support/message-builders';
 import { idOf } from '../../support/recorded-log';
+import { wholeLog } from '../../support/whole-log';
 
 const tenantId = idOf('tenant');
 const rootKey = randomBytes(32);
@@ -100,14 +101,6 @@ async function countAll(): Promise<void> {
   await keeping;
 }
 
-async function wholeLog(): Promise<LogRecord[]> {
-  const records: LogRecord[] = [];
-  const { signal } = new AbortController();
-  for await (const record of store.readRecords({ after: null, withContent: true, signal }))
-    records.push(record);
-  return records;
-}
-
 /** A record parses its bodies when asked, so they are no fields to spread. */
 function changedRecord(record: LogRecord, changes: Partial<LogRecord>): LogRecord {
   return { ...record, metadata: record.metadata, data: record.data, ...changes };
@@ -126,7 +119,7 @@ describe('every event is held against those before it', () => {
   const changed = (type: string, changes: Partial<LogRecord>): LogRecord[] =>
     log.map((record, index) => (index === indexOf(type) ? changedRecord(record, changes) : record));
 
-  beforeAll(async () => void (log = await wholeLog()));
+  beforeAll(async () => void (log = await wholeLog(store)));
 
   it('finds nothing in a sound log', async () => {
     expect(await faultsOf(log)).toEqual([]);
@@ -174,7 +167,7 @@ describe('the log is held against the ledger', () => {
   let log: LogRecord[];
   beforeAll(async () => {
     await countAll();
-    log = await wholeLog();
+    log = await wholeLog(store);
   });
 
   async function compare(records: readonly LogRecord[], after: bigint | null = null) {

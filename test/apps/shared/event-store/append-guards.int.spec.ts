@@ -74,6 +74,7 @@ describe('appends, when their answers are late or lost', () => {
     const streams = Array.from({ length: 60 }, () => streamName('user', tenantId, randomUUID()));
     await Promise.all([warmUp(), otherStore.append(stream, 'no-stream', [roleChanged(userId, 0)])]);
     const appending = streams.map(async (name, index) => {
+      // One after the other, so that some are under way, done and to come whenever the other client is cut off.
       await delay(index * 3);
       if (index % 20 === 10) other.breakOff();
       return (index % 2 ? store : otherStore).append(name, 'no-stream', [roleChanged(userId, index)]);

@@ -192,6 +192,7 @@ function discovering(url: string): string {
       const goOn = async (call) => {
         while (!stop.signal.aborted) {
           await call().then(() => log.info('answered'), () => log.info('failed'));
+          // A failed call may return at once; without a pause this would be a busy loop.
           await new Promise((done) => setTimeout(done, 20));
         }
       };

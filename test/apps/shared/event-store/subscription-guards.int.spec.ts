@@ -87,6 +87,7 @@ describe('subscriptions and long reads', () => {
     await fixture.node
       .client()
       .appendToStream(`quiet-${randomUUID()}`, jsonEvent({ type: '$own', data: {} }));
+    // Nothing must happen: more than two looks at a silent subscription, which come every 2.5 s.
     await delay(7_000);
     expect(proxy.connections()).toBe(connections);
     expect(seen.kinds().filter((kind) => kind === 'caught-up')).toHaveLength(1);
@@ -115,6 +116,7 @@ describe('subscriptions and long reads', () => {
     const after = await endOfLog();
     const { events } = await direct.readStream(stream);
     const seen = follow(store, { after: { position: after ?? 0n, eventId: events.at(-1)?.id ?? '' } });
+    // A rate: what is bounded is how often it comes back in this time.
     await delay(4_000);
     // Each attempt is two of them: is the checkpoint's record there, and what follows it?
     const calls = proxy.calls('Streams/Read').length;
@@ -147,6 +149,7 @@ describe('subscriptions and long reads', () => {
       count += 1;
       if (count !== 10) continue;
       expect(record.type).toBe('Filled');
+      // The consumer stands still; what a server without limits would send meanwhile is the whole log.
       await delay(1_500);
       plateau = proxy.answeredBytes() - before;
     }

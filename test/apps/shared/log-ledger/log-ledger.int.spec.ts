@@ -2,11 +2,7 @@ import { jsonEvent } from '@eventstore/db-client';
 import { randomBytes } from 'node:crypto';
 import type { Pool } from 'pg';
 import { createEventStore } from '../../../../apps/shared/event-store/esdb-event-store';
-import {
-  LogMismatch,
-  type EventStore,
-  type LogRecord,
-} from '../../../../apps/shared/event-store/event-store';
+import { LogMismatch, type EventStore } from '../../../../apps/shared/event-store/event-store';
 import { createKeyRing } from '../../../../apps/shared/keys/key-ring';
 import { count, countedEvent, type Census, type Tally } from '../../../../apps/shared/log-ledger/census';
 import { keepLedger } from '../../../../apps/shared/log-ledger/keep-ledger';
@@ -19,6 +15,7 @@ import { eventually } from '../../../support/eventually';
 import { startTestNode, type TestNode } from '../../../support/event-store-node';
 import { queryAsSuperuser, terminateSessions } from '../../../support/postgres';
 import { idOf } from '../../../support/recorded-log';
+import { wholeLog } from '../../../support/whole-log';
 
 let node: TestNode;
 let store: EventStore;
@@ -84,14 +81,6 @@ function keep(owner = 'first'): Keeper {
   };
 }
 
-async function wholeLog(): Promise<LogRecord[]> {
-  const records: LogRecord[] = [];
-  const { signal } = new AbortController();
-  for await (const record of store.readRecords({ after: null, withContent: true, signal }))
-    records.push(record);
-  return records;
-}
-
 async function segments(): Promise<Segment[]> {
   const all: Segment[] = [];
   for await (const segment of ledger.segments(null)) all.push(segment);
@@ -101,7 +90,7 @@ async function segments(): Promise<Segment[]> {
 /** The rows that one writer, never disturbed, would have left. */
 async function expectLedgerOfTheLog(): Promise<void> {
   await eventually(async () =>
-    expect(await segments()).toEqual(extendLedger(null, (await wholeLog()).map(countedEvent))),
+    expect(await segments()).toEqual(extendLedger(null, (await wholeLog(store)).map(countedEvent))),
   );
 }
 
@@ -113,7 +102,7 @@ test('the ledger follows the log, event by event', async () => {
   await append(4);
   await expectLedgerOfTheLog();
   await keeper.stop();
-  expect(await ledger.head()).toMatchObject({ ordinal: (await wholeLog()).length });
+  expect(await ledger.head()).toMatchObject({ ordinal: (await wholeLog(store)).length });
   expect(keeper.troubles).toEqual([]);
 });
 
@@ -144,7 +133,7 @@ test('of two writers one stands by, and takes over when the other has gone witho
   await keeper.stop();
 
   if (lease === null) throw new Error('unreachable');
-  const [record] = await wholeLog();
+  const [record] = await wholeLog(store);
   if (record === undefined) throw new Error('unreachable');
   const late = { segments: extendLedger(null, [countedEvent(record)]), from: null };
   const to = { position: record.position, eventId: record.id };
@@ -168,7 +157,7 @@ test('it refuses to go on in another log', async () => {
 
 test('asked for places, times and sums, it answers what reading the whole log would tell', async () => {
   for (let batch = 0; batch < 14; batch++) await append(300);
-  const log = await wholeLog();
+  const log = await wholeLog(store);
   const keeper = keep();
   await eventually(async () => expect((await ledger.head())?.ordinal).toBe(log.length));
   await keeper.stop();
