@@ -27,8 +27,10 @@ export async function prepareGenerations(
         ensureFirstGeneration(controlPool, urlOf(databaseRefOf(tier), urls), tier),
       ),
     );
-    for (const { tier, schema, state, databaseRef } of await listGenerations(controlPool)) {
-      if (state !== 'retired') await migrate(urlOf(databaseRef, urls), tier, { schema });
+    for (const { tier, state, targets } of await listGenerations(controlPool)) {
+      if (state === 'retired') continue;
+      for (const { databaseRef, schema } of targets)
+        await migrate(urlOf(databaseRef, urls), tier, { schema });
     }
   } finally {
     await controlPool.end();

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type Pool } from 'pg';
 import type { ProjectionTier } from '../../projections/tier';
 import { LogMismatch, type EventStore } from '../shared/event-store/event-store';
-import { listGenerations, type Generation } from '../shared/generations/generations';
+import { listGenerations, soleTargetOf, type Generation } from '../shared/generations/generations';
 import type { MailParser } from '../shared/mail/mail-parser';
 import { assertSafe } from '../shared/postgres/self-check';
 import { untilAvailable } from '../shared/postgres/retry';
@@ -110,9 +110,11 @@ export class GenerationProjectors {
 
   private async run(
     tier: ProjectionTier,
-    { generation, schema }: Generation,
+    known: Generation,
     signal: AbortSignal,
   ): Promise<void> {
+    const { generation } = known;
+    const { schema } = soleTargetOf(known);
     const { store, parser, owner, log, pools } = this.options;
     const pool = pools.get(tier.tier);
     if (pool === undefined) throw new Error(`No database is configured for tier ${tier.tier}`);

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Pool } from 'pg';
 import type { EventStore } from '../shared/event-store/event-store';
+import { soleTargetOf } from '../shared/generations/generations';
 import type { GenerationProjectors } from './generation-projectors';
 import type { LedgerKeeper } from './ledger-keeper';
 
@@ -48,7 +49,9 @@ export class Health {
     const { projectors, pools, store } = this.options;
     const head = await store.head();
     const generations = await Promise.all(
-      projectors.generations().map(async ({ generation: { tier, generation, schema }, stoppedBy }) => {
+      projectors.generations().map(async ({ generation: known, stoppedBy }) => {
+        const { tier, generation } = known;
+        const { schema } = soleTargetOf(known);
         const progress = await progressOf(pools.get(tier), schema);
         const lagSeconds = this.lagOf(`${tier} ${generation}`, head, progress.position);
         return { tier, generation, stoppedBy, lagSeconds, ...progress };

@@ -2,7 +2,8 @@ import { projectionTiers } from '../../../projections/tiers';
 import { z } from 'zod';
 import { sharedVariables } from '../../shared/config/databases';
 import { loadConfig } from '../../shared/config/load-config';
-import { ensureFirstGeneration, listGenerations } from '../../shared/generations/generations';
+import { tierDatabaseUrls } from '../../shared/config/tier-databases';
+import { ensureFirstGeneration, listGenerations, urlNamed } from '../../shared/generations/generations';
 import { migrate } from '../../shared/postgres/migrate';
 import { codeVersion } from '../code-version';
 import type { CommandContext } from '../command-run';
@@ -14,6 +15,7 @@ export async function migrateCommand(context: CommandContext): Promise<void> {
   const { KEYS_DATABASE_URL } = loadConfig(
     z.object({ KEYS_DATABASE_URL: sharedVariables.KEYS_DATABASE_URL }),
   );
+  const databases = tierDatabaseUrls();
   const urls = projectionTiers.map(({ tier }) => ({ tier, url: tierUrl(tier) }));
   const applied = (database: string, schema: string, files: readonly string[]): void => {
     output.record({ database, schema, applied: files });
@@ -28,6 +30,7 @@ export async function migrateCommand(context: CommandContext): Promise<void> {
       await ensureFirstGeneration(control, url, tier, { codeVersion: codeVersion() });
       applied(tier, 'g1', ['first generation']);
     }
-    for (const { schema } of known) applied(tier, schema, await migrate(url, tier, { schema }));
+    for (const { databaseRef, schema } of known.flatMap(({ targets }) => targets))
+      applied(tier, schema, await migrate(urlNamed(databases, databaseRef), tier, { schema }));
   }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
-import type { Generation } from '../../shared/generations/generations';
+import { soleTargetOf, type Generation } from '../../shared/generations/generations';
 import { CommandFailure } from '../command-run';
 
 const pollIntervalMs = 100;
@@ -40,8 +40,8 @@ export async function waitUntilLevel(
   let movedAt = Date.now();
   for (;;) {
     signal.throwIfAborted();
-    const goal = await progressOf(pool, leader.schema);
-    const { position } = await progressOf(pool, follower.schema);
+    const goal = await progressOf(pool, soleTargetOf(leader).schema);
+    const { position } = await progressOf(pool, soleTargetOf(follower).schema);
     if (isLevel(position, goal.position)) return;
     if (position !== reached) movedAt = Date.now();
     reached = position;

@@ -1,15 +1,19 @@
 import type { Pool } from 'pg';
 import type { ProjectionTier } from '../../../projections/tier';
+import { tierDatabaseUrls } from '../../shared/config/tier-databases';
 import type { EventStore } from '../../shared/event-store/event-store';
 import {
   createGeneration,
+  databaseRefOf,
   listGenerations,
-  liveGeneration,
   retireGeneration,
+  soleLiveGeneration,
+  soleTargetOf,
   startTailing,
   type Generation,
-  type Pointer,
 } from '../../shared/generations/generations';
+import { wholeTier } from '../../shared/generations/coverage';
+import { readPlacement } from '../../shared/generations/placement';
 import { createMailParser, replayParseTimeoutMs } from '../../shared/mail/mail-parser';
 import { replay } from '../../shared/projecting/replay';
 import { codeVersion } from '../code-version';
@@ -37,15 +41,13 @@ export interface RebuildOptions {
   readonly fresh?: boolean;
 }
 
-type LiveGeneration = Generation & { readonly pointer: Pointer };
-
 interface Rebuild {
   readonly tier: ProjectionTier;
   readonly url: string;
   readonly control: Pool;
   /** As owner, for schemas and checkpoints. */
   readonly owner: Pool;
-  readonly live: LiveGeneration;
+  readonly live: Generation;
   readonly options: RebuildOptions;
   readonly context: CommandContext;
   /** Ctrl-C, or the lock is lost. */
@@ -69,7 +71,7 @@ export async function rebuildCommand(
   context.onEnd(() => lock.release());
   const control = openPool(context, controlUrl());
   const owner = openPool(context, url);
-  const live = await liveGeneration(control, tier.tier);
+  const live = await soleLiveGeneration(control, tier.tier);
   const signal = AbortSignal.any([context.signal, lock.lost]);
   const rebuild: Rebuild = { tier, url, control, owner, live, options, context, signal };
 
@@ -102,7 +104,6 @@ export async function rebuildCommand(
 /** The one an interrupted rebuild by the same code has begun, else a new one. What others have left is dropped. */
 async function nextGeneration({
   tier,
-  url,
   control,
   owner,
   live,
@@ -110,20 +111,27 @@ async function nextGeneration({
   context,
 }: Rebuild): Promise<Generation> {
   const version = codeVersion();
+  const previous = (await readPlacement(control, tier.tier)).pointers[0]?.previousGeneration;
   const unfinished = (await listGenerations(control, tier.tier)).filter(
     ({ state, generation }) =>
       state === 'building' ||
       // Tailing, but never switched to: it stopped between the two.
-      (state === 'tailing' && generation > live.generation && generation !== live.pointer.previousGeneration),
+      (state === 'tailing' && generation > live.generation && generation !== previous),
   );
   const latest = unfinished.filter(({ codeVersion: filledBy }) => filledBy === version).at(-1);
-  const resumable = latest && !options.fresh && (await hasLanes(owner, latest.schema)) ? latest : undefined;
+  const resumable =
+    latest && !options.fresh && (await hasLanes(owner, soleTargetOf(latest).schema)) ? latest : undefined;
   for (const { generation } of unfinished) {
     if (generation === resumable?.generation) continue;
     context.output.notice(`Dropping generation ${generation}, which was never finished.`);
-    await retireGeneration(control, url, tier.tier, generation);
+    await retireGeneration(control, tierDatabaseUrls(), tier.tier, generation);
   }
-  if (!resumable) return createGeneration(control, url, tier.tier, { codeVersion: version });
+  if (!resumable)
+    return createGeneration(control, tierDatabaseUrls(), tier.tier, {
+      codeVersion: version,
+      kind: 'rebuild',
+      targets: [{ databaseRef: databaseRefOf(tier.tier), coverage: wholeTier }],
+    });
   context.output.notice(`Going on with generation ${resumable.generation}.`);
   return resumable;
 }
@@ -140,7 +148,8 @@ async function hasLanes(owner: Pool, schema: string): Promise<boolean> {
 /** Replays the log up to its present end; `null` when interrupted. */
 async function fill(rebuild: Rebuild, next: Generation): Promise<{ events: number } | null> {
   const { tier, url, owner, context, signal } = rebuild;
-  if (next.state === 'tailing') return { events: (await progressOf(owner, next.schema)).events };
+  if (next.state === 'tailing')
+    return { events: (await progressOf(owner, soleTargetOf(next).schema)).events };
   const store = openLog(context);
   const until = await store.head();
   if (until === null) return { events: 0 };
@@ -154,10 +163,10 @@ async function fill(rebuild: Rebuild, next: Generation): Promise<{ events: numbe
     replay({
       ...{ store, tier, parser, pool, until, signal, onProgress, onTrouble },
       generation: next.generation,
-      schema: next.schema,
+      schema: soleTargetOf(next).schema,
     }),
   );
-  return isComplete ? { events: (await progressOf(owner, next.schema)).events } : null;
+  return isComplete ? { events: (await progressOf(owner, soleTargetOf(next).schema)).events } : null;
 }
 
 async function withProgress<T>(
@@ -169,7 +178,7 @@ async function withProgress<T>(
     onTrouble: (error: unknown) => void,
   ) => Promise<T>,
 ): Promise<T> {
-  const from = (await progressOf(owner, next.schema)).position ?? 0n;
+  const from = (await progressOf(owner, soleTargetOf(next).schema)).position ?? 0n;
   const progress = createProgress('Replaying', 'events');
   try {
     return await work(
@@ -190,12 +199,12 @@ async function isProven(
   const { output } = context;
   const pool = openPool(context, url, 'mailfold_auditor');
   const compared = {
-    left: { generation: live.generation, pool, schema: live.schema },
-    right: { generation: next.generation, pool, schema: next.schema },
+    left: { generation: live.generation, pool, schema: soleTargetOf(live).schema },
+    right: { generation: next.generation, pool, schema: soleTargetOf(next).schema },
   };
   const comparison = await compareAtOnePosition(tier, compared, signal);
   const differences = await differencesOf(tier, compared, comparison);
-  const schemas = { live: live.schema, next: next.schema };
+  const schemas = { live: soleTargetOf(live).schema, next: soleTargetOf(next).schema };
   const parkedNewly = await newlyParked(pool, schemas, comparison.position);
   printComparison(output, compared, comparison, differences);
   if (parkedNewly > 0) {
@@ -211,15 +220,13 @@ async function isProven(
 }
 
 /** Keeps the way back; what lies behind it goes. */
-async function retireOthers(
-  { tier, url, control, live, options }: Rebuild,
-  next: Generation,
-): Promise<number[]> {
+async function retireOthers({ tier, control, live, options }: Rebuild, next: Generation): Promise<number[]> {
   const kept = new Set([next.generation, ...(options.retireOld ? [] : [live.generation])]);
   const others = (await listGenerations(control, tier.tier)).filter(
     ({ generation, state }) => state !== 'retired' && !kept.has(generation),
   );
-  for (const { generation } of others) await retireGeneration(control, url, tier.tier, generation);
+  for (const { generation } of others)
+    await retireGeneration(control, tierDatabaseUrls(), tier.tier, generation);
   return others.map(({ generation }) => generation);
 }
 

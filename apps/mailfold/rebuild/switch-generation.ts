@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
-import { switchPointer, type Generation, type Pointer } from '../../shared/generations/generations';
+import { allSlots } from '../../shared/generations/coverage';
+import { soleTargetOf, type Generation } from '../../shared/generations/generations';
+import { readPlacement, switchPointers, type Placement } from '../../shared/generations/placement';
 import { inTransaction } from '../../shared/postgres/transaction';
 import { CommandFailure } from '../command-run';
 import { isLevel, progressOf } from './generation-progress';
@@ -19,26 +21,25 @@ const noticeTimeMs = 300;
  */
 export async function switchGeneration(
   pools: { readonly control: Pool; readonly tier: Pool },
-  from: Generation & { readonly pointer: Pointer },
+  from: Generation,
   to: Generation,
   signal: AbortSignal,
-): Promise<Pointer> {
+): Promise<Placement> {
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     signal.throwIfAborted();
-    const pointer = await inTransaction(pools.tier, async (client) => {
+    const { epoch } = await readPlacement(pools.control, from.tier);
+    const switched = await inTransaction(pools.tier, async (client) => {
       const { rows } = await client.query<{ position: string | null }>(
-        `select commit_position::text as position from ${from.schema}.checkpoints order by lane for share`,
+        `select commit_position::text as position from ${soleTargetOf(from).schema}.checkpoints order by lane for share`,
       );
       const held = furthest(rows.map(({ position }) => position));
       if (!(await reaches(pools.tier, to, held))) return null;
-      const switched = await switchPointer(pools.control, from.tier, {
-        from: from.pointer,
-        to: to.generation,
-      });
+      const moves = [{ slots: allSlots, to: to.generation }];
+      const placement = await switchPointers(pools.control, from.tier, { epoch, moves });
       await delay(noticeTimeMs);
-      return switched;
+      return placement;
     });
-    if (pointer) return pointer;
+    if (switched) return switched;
   }
   throw new CommandFailure(
     `generation ${to.generation} of ${to.tier} does not keep up with generation ${from.generation}; not switched`,
@@ -55,7 +56,7 @@ function furthest(positions: readonly (string | null)[]): bigint | null {
 async function reaches(pool: Pool, generation: Generation, goal: bigint | null): Promise<boolean> {
   const deadline = Date.now() + holdTimeoutMs;
   for (;;) {
-    const { position } = await progressOf(pool, generation.schema);
+    const { position } = await progressOf(pool, soleTargetOf(generation).schema);
     if (isLevel(position, goal)) return true;
     if (Date.now() > deadline) return false;
     await delay(pollIntervalMs);

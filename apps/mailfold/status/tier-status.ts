@@ -3,7 +3,7 @@ import { parseStreamName } from '../../../domain/stream-name';
 import { tablesOf } from '../../../projections/tiers';
 import type { ProjectionTier } from '../../../projections/tier';
 import type { EventStore } from '../../shared/event-store/event-store';
-import type { Generation } from '../../shared/generations/generations';
+import { soleTargetOf, type Generation } from '../../shared/generations/generations';
 import { unreadEvents, type UnreadEvents } from '../log/unread-events';
 
 export interface GenerationStatus {
@@ -36,10 +36,12 @@ interface LaneRow {
 /** Where a generation stands. `auditor` sees the rows of all tenants. */
 export async function statusOf(
   tier: ProjectionTier,
-  { generation, state, isLive, schema }: Generation,
+  known: Generation,
   auditor: Pool,
   store: EventStore | null,
 ): Promise<GenerationStatus> {
+  const { generation, state, isLive } = known;
+  const { schema } = soleTargetOf(known);
   const { rows: lanes } = await auditor.query<LaneRow>(
     `select commit_position::text as position, event_id, events::text,
             owner is not null and coalesce(lease_expires_at > now(), false) as held

@@ -1,4 +1,9 @@
-import { generationNamed, listGenerations, liveGeneration } from '../../shared/generations/generations';
+import {
+  generationNamed,
+  listGenerations,
+  soleLiveGeneration,
+  soleTargetOf,
+} from '../../shared/generations/generations';
 import { CommandFailure, exitCodes, type CommandContext } from '../command-run';
 import { controlUrl, openPool, tierNamed, tierUrl } from '../connections';
 import {
@@ -25,8 +30,10 @@ export async function verifyCommand(
   const pool = openPool(context, tierUrl(tier.tier), 'mailfold_auditor');
   const [first, second] = options.generations ?? (await servingAndOther());
   const digested = async (generation: number) => {
-    const { schema, state } = await generationNamed(controlPool, tier.tier, generation);
-    if (state === 'retired') throw new CommandFailure(`generation ${generation} of ${tier.tier} is retired`);
+    const known = await generationNamed(controlPool, tier.tier, generation);
+    const { schema } = soleTargetOf(known);
+    if (known.state === 'retired')
+      throw new CommandFailure(`generation ${generation} of ${tier.tier} is retired`);
     return { generation, pool, schema };
   };
   const compared = { left: await digested(first), right: await digested(second) };
@@ -38,7 +45,7 @@ export async function verifyCommand(
   return comparison.isEqual ? exitCodes.done : exitCodes.failed;
 
   async function servingAndOther(): Promise<readonly [number, number]> {
-    const live = await liveGeneration(controlPool, tier.tier);
+    const live = await soleLiveGeneration(controlPool, tier.tier);
     const others = (await listGenerations(controlPool, tier.tier)).filter(
       ({ generation, state }) => state === 'tailing' && generation !== live.generation,
     );

@@ -1,51 +1,61 @@
 import { Pool, type ClientBase } from 'pg';
 import type { Tier } from '../../../projections/projection';
-import { slotCount } from '../../../domain/slot';
 import { migrate } from '../postgres/migrate';
 import { inTransaction } from '../postgres/transaction';
+import { allSlots, divided, wholeTier, type Coverage } from './coverage';
+import { readPlacement, SwitchRefused, type Target } from './placement';
 
-export type GenerationState = 'building' | 'tailing' | 'retired';
+export type GenerationState = 'building' | 'tailing' | 'frozen' | 'retired';
+export type GenerationKind = 'first' | 'rebuild' | 'repartition' | 'as-of';
 
-/** One copy of a tier: a schema of its own, filled by the code of one version. */
+/** A copy of a tier, or of a part of it, filled by the code of one version: one target per shard. */
 export interface Generation {
   readonly tier: Tier;
   readonly generation: number;
   readonly state: GenerationState;
+  readonly kind: GenerationKind;
   readonly codeVersion: string;
   readonly createdAt: string;
-  readonly schema: string;
-  /** Name of the variable that holds the URL of its database. */
-  readonly databaseRef: string;
-  /** Whether the pointer names it: queries read this one. */
+  /** Of a frozen one: the last position it knows. */
+  readonly asOfPosition: bigint | null;
+  readonly expiresAt: string | null;
+  /** In the order of their shards. */
+  readonly targets: readonly Target[];
+  /** Whether a pointer names it: queries read it, be it for one slot only. */
   readonly isLive: boolean;
 }
 
-/** The pointer of a tier, read before a switch and compared by it. */
-export interface Pointer {
-  readonly generation: number;
-  readonly previousGeneration: number | null;
-  readonly epoch: number;
-}
-
-/** Somebody else has switched since the pointer was read, or the generation may not serve. */
-export class SwitchRefused extends Error {
-  override readonly name = 'SwitchRefused';
-}
-
-export interface GenerationOptions {
-  /** Which build fills it; compared when a rebuild is resumed. */
-  readonly codeVersion: string;
-  /** How many lanes share the slots; default 1. */
+/** A part of a generation to be made. */
+export interface TargetToMake {
+  /** Name of the variable that holds the URL of its database. */
+  readonly databaseRef: string;
+  readonly coverage: Pick<Coverage, 'slots' | 'tenantId'>;
+  /** How many lanes share its slots; default 1. */
   readonly lanes?: number;
 }
 
-/** The variable each tier's database is configured by. */
+export interface GenerationToMake {
+  /** Which build fills it; compared when a rebuild is resumed. */
+  readonly codeVersion: string;
+  readonly kind: GenerationKind;
+  readonly targets: readonly TargetToMake[];
+  /** Of an as-of generation: the last position it is to know. */
+  readonly asOfPosition?: bigint;
+  /** When it may be dropped without a question. */
+  readonly expiresAt?: Date;
+}
+
+/** URLs of tier databases by the name of their variable. */
+export type DatabaseUrls = ReadonlyMap<string, string>;
+
+/** The variable a tier's first database is configured by; more of them have names that go on with `_` (tierDatabaseUrls). */
 export function databaseRefOf(tier: Tier): string {
   return `${tier.toUpperCase()}_DATABASE_URL`;
 }
 
-export function schemaOf(generation: number): string {
-  return `g${generation}`;
+/** `g5`, or `g5s2` for shard 2 of a generation that has several targets. */
+function schemaOf(generation: number, shard: number, targets: number): string {
+  return targets === 1 ? `g${generation}` : `g${generation}s${shard}`;
 }
 
 /**
@@ -56,35 +66,37 @@ export async function ensureFirstGeneration(
   controlPool: Pool,
   tierUrl: string,
   tier: Tier,
-  { codeVersion, lanes }: GenerationOptions = { codeVersion: '0' },
+  { codeVersion, lanes }: { readonly codeVersion: string; readonly lanes?: number } = { codeVersion: '0' },
 ): Promise<void> {
   const { rowCount } = await controlPool.query('select 1 from pointers where tier = $1', [tier]);
   if (rowCount !== 0) return;
-  await createSchema(tierUrl, tier, schemaOf(1), lanes ?? 1);
+  const target = {
+    databaseRef: databaseRefOf(tier),
+    coverage: wholeTier,
+    ...(lanes === undefined ? {} : { lanes }),
+  };
+  await createSchema(tierUrl, tier, schemaOf(1, 0, 1), target);
   await inTransaction(controlPool, async (client) => {
-    await register(client, tier, 1, { state: 'tailing', codeVersion });
+    await register(client, tier, 1, { state: 'tailing', kind: 'first', codeVersion, targets: [target] });
     await client.query(
-      `insert into shard_maps (tier, version, slot_from, slot_to, shard) values ($1, 1, 0, $2, 0)
-       on conflict do nothing`,
-      [tier, slotCount - 1],
-    );
-    await client.query(
-      `insert into pointers (tier, slot_from, slot_to, generation) values ($1, 0, $2, 1) on conflict do nothing`,
-      [tier, slotCount - 1],
+      `insert into pointers (tier, slot_from, slot_to, generation) values ($1, $2, $3, 1) on conflict do nothing`,
+      [tier, allSlots.from, allSlots.to],
     );
   });
 }
 
 /**
  * Makes the next generation of a tier, empty and in state `building`: projectors leave it alone until
- * {@link startTailing}. Two callers at once get two generations.
+ * {@link startTailing}. Two callers at once get two generations. Throws when a target's database has no URL.
  */
 export async function createGeneration(
   controlPool: Pool,
-  tierUrl: string,
+  urls: DatabaseUrls,
   tier: Tier,
-  { codeVersion, lanes }: GenerationOptions,
+  toMake: GenerationToMake,
 ): Promise<Generation> {
+  const { targets } = toMake;
+  for (const { databaseRef } of targets) urlNamed(urls, databaseRef);
   const generation = await inTransaction(controlPool, async (client) => {
     await client.query('lock table generations in share row exclusive mode');
     const { rows } = await client.query<{ next: number }>(
@@ -92,24 +104,55 @@ export async function createGeneration(
       [tier],
     );
     const next = rows[0]?.next ?? 1;
-    await register(client, tier, next, { state: 'building', codeVersion });
+    await register(client, tier, next, { state: 'building', ...toMake });
     return next;
   });
-  await createSchema(tierUrl, tier, schemaOf(generation), lanes ?? 1);
+  for (const [shard, target] of targets.entries())
+    await createSchema(
+      urlNamed(urls, target.databaseRef),
+      tier,
+      schemaOf(generation, shard, targets.length),
+      target,
+    );
   return generationNamed(controlPool, tier, generation);
+}
+
+/** Throws with the name of the variable that is missing. */
+export function urlNamed(urls: DatabaseUrls, databaseRef: string): string {
+  const url = urls.get(databaseRef);
+  if (url === undefined) throw new Error(`${databaseRef} is not set, and rows lie there`);
+  return url;
 }
 
 /** Every generation of a tier, oldest first; of all tiers without one. */
 export async function listGenerations(controlPool: Pool, tier?: Tier): Promise<Generation[]> {
-  const { rows } = await controlPool.query<Generation>(
-    `select g.tier, g.generation, g.state, g.code_version as "codeVersion", g.created_at::text as "createdAt",
-            t.schema_name as schema, t.database_ref as "databaseRef",
-            exists (select from pointers p where p.tier = g.tier and p.generation = g.generation) as "isLive"
+  const { rows } = await controlPool.query<
+    Omit<Generation, 'asOfPosition'> & { asOfPosition: string | null }
+  >(
+    `select g.tier, g.generation, g.state, g.kind, g.code_version as "codeVersion", g.created_at::text as "createdAt",
+            g.as_of_position::text as "asOfPosition", g.expires_at::text as "expiresAt",
+            json_agg(json_build_object('tier', t.tier, 'generation', t.generation, 'shard', t.shard,
+              'databaseRef', t.database_ref, 'schema', t.schema_name,
+              'slots', json_build_object('from', t.slot_from, 'to', t.slot_to), 'tenantId', t.tenant_id)
+              order by t.shard) as targets,
+            exists (select from pointers p where p.tier = g.tier and p.generation = g.generation)
+              or exists (select from tenant_pointers p where p.tier = g.tier and p.generation = g.generation) as "isLive"
      from generations g join generation_targets t on t.tier = g.tier and t.generation = g.generation
-     where $1::text is null or g.tier = $1 order by g.tier, g.generation`,
+     where $1::text is null or g.tier = $1 group by g.tier, g.generation order by g.tier, g.generation`,
     [tier ?? null],
   );
-  return rows;
+  return rows.map((row) => ({
+    ...row,
+    asOfPosition: row.asOfPosition === null ? null : BigInt(row.asOfPosition),
+  }));
+}
+
+/** The target of a generation that has one. Throws for one of several shards. */
+export function soleTargetOf({ tier, generation, targets }: Generation): Target {
+  const [first, ...others] = targets;
+  if (first === undefined || others.length > 0)
+    throw new Error(`Generation ${generation} of ${tier} has ${targets.length} targets`);
+  return first;
 }
 
 export async function generationNamed(
@@ -122,19 +165,13 @@ export async function generationNamed(
   return found;
 }
 
-/** The generation that serves, and the epoch a switch must name. Throws when the tier has none yet. */
-export async function liveGeneration(
-  controlPool: Pool,
-  tier: Tier,
-): Promise<Generation & { readonly pointer: Pointer }> {
-  const { rows } = await controlPool.query<Pointer>(
-    `select generation, previous_generation as "previousGeneration", epoch::int from pointers
-     where tier = $1 order by slot_from limit 1`,
-    [tier],
-  );
-  const [pointer] = rows;
-  if (pointer === undefined) throw new Error(`Tier ${tier} has no generation that serves`);
-  return { ...(await generationNamed(controlPool, tier, pointer.generation)), pointer };
+/** The one generation that serves all slots. Throws when the tier has none yet, or several share the slots. */
+export async function soleLiveGeneration(controlPool: Pool, tier: Tier): Promise<Generation> {
+  const { pointers } = await readPlacement(controlPool, tier);
+  const [first, ...others] = new Set(pointers.map(({ generation }) => generation));
+  if (first === undefined) throw new Error(`Tier ${tier} has no generation that serves`);
+  if (others.length > 0) throw new Error(`Tier ${tier} is served by several generations`);
+  return generationNamed(controlPool, tier, first);
 }
 
 /** From now on projectors keep the generation at the end of the log, whether it serves or not. */
@@ -146,73 +183,73 @@ export async function startTailing(controlPool: Pool, tier: Tier, generation: nu
   if (rowCount !== 1) throw new Error(`Generation ${generation} of ${tier} is retired or unknown`);
 }
 
-/**
- * Lets queries read `to` instead of the generation `from` names: a compare-and-swap, told to all readers by NOTIFY. The
- * same call with the two exchanged is the rollback. That `to` has come as far as the one it replaces is the caller's proof.
- * Throws {@link SwitchRefused} when the pointer has moved since, or `to` is not tailing.
- */
-export async function switchPointer(
-  controlPool: Pool,
-  tier: Tier,
-  { from, to }: { from: Pick<Pointer, 'generation' | 'epoch'>; to: number },
-): Promise<Pointer> {
-  const { rows } = await controlPool.query<Pointer>(
-    `update pointers p set generation = $4, previous_generation = $2, epoch = epoch + 1, switched_at = now()
-     where tier = $1 and generation = $2 and epoch = $3
-       and exists (select from generations g where g.tier = $1 and g.generation = $4 and g.state = 'tailing')
-     returning generation, previous_generation as "previousGeneration", epoch::int`,
-    [tier, from.generation, from.epoch, to],
-  );
-  const [pointer] = rows;
-  if (pointer) return pointer;
-  throw new SwitchRefused(
-    `tier ${tier} was not switched to generation ${to}: it is not tailing, or the pointer is no longer at generation ${from.generation}, epoch ${from.epoch}`,
-  );
-}
-
-/** Ends a generation that does not serve: projectors let go of it, then its schema is dropped. Repeatable. */
+/** Ends a generation that does not serve: projectors let go of it, then its schemas are dropped. Repeatable. */
 export async function retireGeneration(
   controlPool: Pool,
-  tierUrl: string,
+  urls: DatabaseUrls,
   tier: Tier,
   generation: number,
 ): Promise<void> {
   const { rowCount } = await controlPool.query(
     `update generations g set state = 'retired', retired_at = coalesce(retired_at, now())
      where tier = $1 and generation = $2
-       and not exists (select from pointers p where p.tier = g.tier and p.generation = g.generation)`,
+       and not exists (select from pointers p where p.tier = g.tier and p.generation = g.generation)
+       and not exists (select from tenant_pointers p where p.tier = g.tier and p.generation = g.generation)`,
     [tier, generation],
   );
   if (rowCount !== 1) throw new SwitchRefused(`generation ${generation} of ${tier} serves, or is unknown`);
-  await withOwner(tierUrl, (pool) => pool.query(`drop schema if exists ${schemaOf(generation)} cascade`));
+  const { targets } = await generationNamed(controlPool, tier, generation);
+  for (const { databaseRef, schema } of targets)
+    await withOwner(urlNamed(urls, databaseRef), (pool) =>
+      pool.query(`drop schema if exists ${schema} cascade`),
+    );
 }
 
 async function register(
   client: ClientBase,
   tier: Tier,
   generation: number,
-  { state, codeVersion }: { state: GenerationState; codeVersion: string },
+  {
+    state,
+    kind,
+    codeVersion,
+    targets,
+    asOfPosition,
+    expiresAt,
+  }: GenerationToMake & { state: GenerationState },
 ): Promise<void> {
   await client.query(
-    `insert into generations (tier, generation, state, code_version) values ($1, $2, $3, $4) on conflict do nothing`,
-    [tier, generation, state, codeVersion],
+    `insert into generations (tier, generation, state, kind, code_version, as_of_position, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing`,
+    [tier, generation, state, kind, codeVersion, asOfPosition?.toString() ?? null, expiresAt ?? null],
   );
-  await client.query(
-    `insert into generation_targets (tier, generation, shard, database_ref, schema_name)
-     values ($1, $2, 0, $3, $4) on conflict do nothing`,
-    [tier, generation, databaseRefOf(tier), schemaOf(generation)],
-  );
+  for (const [shard, { databaseRef, coverage }] of targets.entries())
+    await client.query(
+      `insert into generation_targets
+         (tier, generation, shard, database_ref, schema_name, slot_from, slot_to, tenant_id)
+       values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,
+      [
+        ...[tier, generation, shard, databaseRef, schemaOf(generation, shard, targets.length)],
+        ...[coverage.slots.from, coverage.slots.to, coverage.tenantId],
+      ],
+    );
 }
 
-/** The lanes divide all slots among them without a gap. */
-async function createSchema(tierUrl: string, tier: Tier, schema: string, lanes: number): Promise<void> {
-  await migrate(tierUrl, tier, { schema });
-  await withOwner(tierUrl, (pool) =>
+/** The lanes divide the target's slots among them without a gap. */
+async function createSchema(
+  url: string,
+  tier: Tier,
+  schema: string,
+  { coverage, lanes }: Pick<TargetToMake, 'coverage' | 'lanes'>,
+): Promise<void> {
+  await migrate(url, tier, { schema });
+  const ranges = divided(coverage.slots, lanes ?? 1);
+  await withOwner(url, (pool) =>
     pool.query(
-      `insert into ${schema}.checkpoints (lane, slot_from, slot_to)
-       select n, n * $2::int / $1, (n + 1) * $2::int / $1 - 1 from generate_series(0, $1::int - 1) n
+      `insert into ${schema}.checkpoints (lane, slot_from, slot_to, only_tenant)
+       select n - 1, f, t, $3 from unnest($1::smallint[], $2::smallint[]) with ordinality as lanes (f, t, n)
        on conflict (lane) do nothing`,
-      [lanes, slotCount],
+      [ranges.map(({ from }) => from), ranges.map(({ to }) => to), coverage.tenantId],
     ),
   );
 }

@@ -3,7 +3,8 @@ import type { ProjectionTier } from '../../../projections/tier';
 import { slotOf } from '../../../domain/slot';
 import { parseStreamName } from '../../../domain/stream-name';
 import type { UndecodableEvent } from '../event-store/event-store';
-import { holds, type LaneEvent, type Sequence, type SlotRange } from './lane-event';
+import { covers, type Coverage } from '../generations/coverage';
+import type { LaneEvent, Sequence } from './lane-event';
 
 /** An event as the reader hands it on, or one that nobody can apply, with the reason. */
 export type ReadableEvent = ContentEvent | UndecodableEvent;
@@ -28,11 +29,11 @@ export function foldEvent(tier: ProjectionTier, event: ReadableEvent): LaneEvent
   }
 }
 
-/** The part of an event that concerns a lane: the rows in its slots, and poison if the sequence is in them. */
-export function partFor(slots: SlotRange, event: LaneEvent): LaneEvent {
-  const operations = event.operations.filter(({ slot }) => holds(slots, slot));
+/** The part of an event that concerns a lane: the rows it covers, and poison if it covers the sequence. */
+export function partFor(coverage: Coverage, event: LaneEvent): LaneEvent {
+  const operations = event.operations.filter((operation) => covers(coverage, operation));
   if (operations.length === event.operations.length && event.poison === null) return event;
-  const isOurs = holds(slots, event.sequence.slot);
+  const isOurs = covers(coverage, event.sequence);
   return { ...event, operations, poison: isOurs ? event.poison : null };
 }
 

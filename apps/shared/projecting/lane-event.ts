@@ -26,13 +26,3 @@ export interface Checkpoint {
   readonly position: bigint;
   readonly eventId: string;
 }
-
-/** Slots, both ends included. */
-export interface SlotRange {
-  readonly from: number;
-  readonly to: number;
-}
-
-export function holds({ from, to }: SlotRange, slot: number): boolean {
-  return slot >= from && slot <= to;
-}

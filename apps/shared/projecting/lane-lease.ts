@@ -1,10 +1,11 @@
 import type { ClientBase, Pool } from 'pg';
-import type { Checkpoint, SlotRange } from './lane-event';
+import type { Coverage } from '../generations/coverage';
+import type { Checkpoint } from './lane-event';
 
 /** Whoever holds it may write the lane until somebody else has taken it over. */
 export interface LaneLease {
   readonly lane: number;
-  readonly slots: SlotRange;
+  readonly coverage: Coverage;
   readonly epoch: string;
   readonly checkpoint: Checkpoint | null;
 }
@@ -25,6 +26,8 @@ interface LeaseRow {
   readonly lane: number;
   readonly slot_from: number;
   readonly slot_to: number;
+  readonly only_tenant: string | null;
+  readonly except_tenants: string[];
   readonly epoch: string;
   readonly commit_position: string | null;
   readonly event_id: string | null;
@@ -39,12 +42,16 @@ export async function takeFreeLanes(pool: Pool, schema: string, owner: string): 
     `update ${schema}.checkpoints
      set epoch = epoch + 1, owner = $1, lease_expires_at = now() + $2 * interval '1 millisecond'
      where ${isFree}
-     returning lane, slot_from, slot_to, epoch, commit_position, event_id`,
+     returning lane, slot_from, slot_to, only_tenant, except_tenants, epoch, commit_position, event_id`,
     [owner, leaseDurationMs],
   );
   return rows.map((row) => ({
     lane: row.lane,
-    slots: { from: row.slot_from, to: row.slot_to },
+    coverage: {
+      slots: { from: row.slot_from, to: row.slot_to },
+      tenantId: row.only_tenant,
+      except: row.except_tenants,
+    },
     epoch: row.epoch,
     checkpoint:
       row.commit_position === null || row.event_id === null

@@ -1,7 +1,8 @@
 import type { ClientBase, Pool } from 'pg';
+import { covers } from '../generations/coverage';
 import { untilAvailable } from '../postgres/retry';
 import { inTransaction } from '../postgres/transaction';
-import { holds, type Checkpoint, type LaneEvent } from './lane-event';
+import type { Checkpoint, LaneEvent } from './lane-event';
 import { moveCheckpoint, type LaneLease } from './lane-lease';
 import { park, parkedAmong, sequenceName, type ParkedEvent } from './parked-sequences';
 import { applyOperations, isPoison, type PositionedOperation } from './row-writer';
@@ -162,7 +163,7 @@ export class Lane {
         parked = split.parked;
         sequences = split.newlyStopped;
       }
-      const events = batch.filter(({ sequence }) => holds(lease.slots, sequence.slot)).length;
+      const events = batch.filter(({ sequence }) => covers(lease.coverage, sequence)).length;
       await moveCheckpoint(client, schema, lease, { from: this.committed, to, events, parked: sequences });
       await client.query('select pg_notify($1, $2)', [
         `mailfold_${this.options.tier}`,

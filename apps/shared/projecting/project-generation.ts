@@ -59,7 +59,7 @@ export async function projectGeneration(options: GenerationToProject): Promise<v
 async function runLanes(options: GenerationToProject, leases: readonly LaneLease[]): Promise<boolean> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  const lanes = leases.map((lease) => ({ slots: lease.slots, lane: laneOf(options, lease, signal) }));
+  const lanes = leases.map((lease) => ({ coverage: lease.coverage, lane: laneOf(options, lease, signal) }));
   const { store, tier, parser, until, onEvent, onCaughtUp } = options;
   const reading = readIntoLanes({
     ...{ store, tier, parser, lanes, signal },

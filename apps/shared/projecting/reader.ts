@@ -1,13 +1,14 @@
 import type { ProjectionTier } from '../../../projections/tier';
 import type { EventStore, LogEvent } from '../event-store/event-store';
+import type { Coverage } from '../generations/coverage';
 import type { MailParser } from '../mail/mail-parser';
 import { ContentReader } from './content-reader';
 import { foldEvent, partFor, type ReadableEvent } from './fold-event';
 import type { Lane } from './lane';
-import type { Checkpoint, SlotRange } from './lane-event';
+import type { Checkpoint } from './lane-event';
 
 export interface ReadLane {
-  readonly slots: SlotRange;
+  readonly coverage: Coverage;
   readonly lane: Lane;
 }
 
@@ -56,7 +57,7 @@ export async function readIntoLanes(options: ReaderOptions): Promise<void> {
 async function offer({ tier, lanes }: ReaderOptions, event: ReadableEvent | null): Promise<void> {
   const folded = event === null ? null : foldEvent(tier, event);
   if (folded === null) return;
-  await Promise.all(lanes.map(({ slots, lane }) => lane.offer(partFor(slots, folded))));
+  await Promise.all(lanes.map(({ coverage, lane }) => lane.offer(partFor(coverage, folded))));
 }
 
 function contentReaderFor({ store, tier, parser }: ReaderOptions): ContentReader | null {

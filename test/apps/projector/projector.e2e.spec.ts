@@ -9,12 +9,20 @@ import type { EventStore } from '../../../apps/shared/event-store/event-store';
 import {
   createGeneration,
   ensureFirstGeneration,
-  liveGeneration,
+  databaseRefOf,
   retireGeneration,
+  soleLiveGeneration,
+  soleTargetOf,
   startTailing,
-  SwitchRefused,
-  switchPointer,
+  type GenerationToMake,
 } from '../../../apps/shared/generations/generations';
+import { allSlots, wholeTier } from '../../../apps/shared/generations/coverage';
+import {
+  readPlacement,
+  switchPointers,
+  SwitchRefused,
+  wayBack,
+} from '../../../apps/shared/generations/placement';
 import { createKeyRing } from '../../../apps/shared/keys/key-ring';
 import { migrate } from '../../../apps/shared/postgres/migrate';
 import { createPool } from '../../../apps/shared/postgres/pool';
@@ -72,6 +80,16 @@ afterAll(async () => {
   await controlPool?.end();
   await node?.stop();
 });
+
+const ofThreeLanes: GenerationToMake = {
+  codeVersion: 'test',
+  kind: 'rebuild',
+  targets: [{ databaseRef: databaseRefOf('oltp'), coverage: wholeTier, lanes: 3 }],
+};
+
+function databases(): ReadonlyMap<string, string> {
+  return new Map([[databaseRefOf('oltp'), url('OLTP')]]);
+}
 
 function url(name: string): string {
   return urls[`${name}_DATABASE_URL`] ?? '';
@@ -163,17 +181,17 @@ test('killed at any moment and started again, it neither skips nor repeats', asy
 });
 
 test('a replayed generation equals the live one, serves after a switch, and can be switched back', async () => {
-  const created = await createGeneration(controlPool, url('OLTP'), 'oltp', { codeVersion: 'test', lanes: 3 });
+  const created = await createGeneration(controlPool, databases(), 'oltp', ofThreeLanes);
   const writer = createPool(url('OLTP'), { ...bounds, role: 'mailfold_projector' });
   const auditor = createPool(url('OLTP'), { ...bounds, role: 'mailfold_auditor' });
   try {
     const outcome = await replay({
-      ...{ store, tier: oltpTier, parser: null, pool: writer, schema: created.schema },
+      ...{ store, tier: oltpTier, parser: null, pool: writer, schema: soleTargetOf(created).schema },
       ...{ generation: created.generation, until: (await store.head()) ?? 0n },
       signal: new AbortController().signal,
     });
     expect(outcome).toMatchObject({ isComplete: true, parkedEvents: 0 });
-    const [live, fresh] = ['g1', created.schema].map((schema) => ({ pool: auditor, schema }));
+    const [live, fresh] = ['g1', soleTargetOf(created).schema].map((schema) => ({ pool: auditor, schema }));
     if (!live || !fresh) throw new Error('unreachable');
     expect(await compareGenerations(oltpTier, live, fresh)).toMatchObject({
       isSamePosition: true,
@@ -181,18 +199,22 @@ test('a replayed generation equals the live one, serves after a switch, and can 
     });
 
     await startTailing(controlPool, 'oltp', created.generation);
-    const before = (await liveGeneration(controlPool, 'oltp')).pointer;
-    const after = await switchPointer(controlPool, 'oltp', { from: before, to: created.generation });
-    await expect(switchPointer(controlPool, 'oltp', { from: before, to: 1 })).rejects.toThrow(SwitchRefused);
+    const { epoch } = await readPlacement(controlPool, 'oltp');
+    const moves = [{ slots: allSlots, to: created.generation }];
+    const after = await switchPointers(controlPool, 'oltp', { epoch, moves });
+    await expect(switchPointers(controlPool, 'oltp', { epoch, moves })).rejects.toThrow(SwitchRefused);
 
     await receive('after the switch');
     await eventually(async () => {
-      expect(await countOf('OLTP', 'inbox_message_refs', created.schema)).toBe(42);
+      expect(await countOf('OLTP', 'inbox_message_refs', soleTargetOf(created).schema)).toBe(42);
       expect(await countOf('OLTP', 'inbox_message_refs')).toBe(42);
     });
-    await switchPointer(controlPool, 'oltp', { from: after, to: 1 });
-    await retireGeneration(controlPool, url('OLTP'), 'oltp', created.generation);
-    await expect(retireGeneration(controlPool, url('OLTP'), 'oltp', 1)).rejects.toThrow(SwitchRefused);
+    await switchPointers(controlPool, 'oltp', {
+      epoch: after.epoch,
+      moves: wayBack(after, created.generation),
+    });
+    await retireGeneration(controlPool, databases(), 'oltp', created.generation);
+    await expect(retireGeneration(controlPool, databases(), 'oltp', 1)).rejects.toThrow(SwitchRefused);
   } finally {
     await writer.end();
     await auditor.end();
@@ -215,7 +237,7 @@ test('health tells how far each generation has come', async () => {
 
 /** Fills a new generation, breaking off after each of these numbers of events, and expects the rows that are served. */
 async function expectReplayEqualsLive(breaksAfter: readonly number[]): Promise<void> {
-  const created = await createGeneration(controlPool, url('OLTP'), 'oltp', { codeVersion: 'test', lanes: 3 });
+  const created = await createGeneration(controlPool, databases(), 'oltp', ofThreeLanes);
   const writer = createPool(url('OLTP'), { ...bounds, role: 'mailfold_projector' });
   const auditor = createPool(url('OLTP'), { ...bounds, role: 'mailfold_auditor' });
   try {
@@ -223,13 +245,16 @@ async function expectReplayEqualsLive(breaksAfter: readonly number[]): Promise<v
     for (const breakAfter of [...breaksAfter, Infinity]) {
       const stop = new AbortController();
       const outcome = await replay({
-        ...{ store, tier: oltpTier, parser: null, pool: writer, schema: created.schema, until },
+        ...{ store, tier: oltpTier, parser: null, pool: writer, schema: soleTargetOf(created).schema, until },
         ...{ generation: created.generation, signal: stop.signal },
         onProgress: ({ events }) => void (events === breakAfter && stop.abort()),
       });
       expect(outcome).toMatchObject({ isComplete: breakAfter === Infinity, parkedEvents: 0 });
     }
-    const sides = ['g1', created.schema].map((schema) => ({ pool: auditor, schema })) as [Side, Side];
+    const sides = ['g1', soleTargetOf(created).schema].map((schema) => ({ pool: auditor, schema })) as [
+      Side,
+      Side,
+    ];
     await eventually(async () =>
       expect(await compareGenerations(oltpTier, ...sides)).toMatchObject({
         isSamePosition: true,
@@ -239,7 +264,7 @@ async function expectReplayEqualsLive(breaksAfter: readonly number[]): Promise<v
   } finally {
     await writer.end();
     await auditor.end();
-    await retireGeneration(controlPool, url('OLTP'), 'oltp', created.generation);
+    await retireGeneration(controlPool, databases(), 'oltp', created.generation);
   }
 }
 
@@ -330,5 +355,5 @@ test('a rebuild that parks what the live generation has applied is not switched 
   });
   expect(output).toContain('not switched: generation 2 has parked 1 event that generation 1 has applied');
   expect(exitCode).toBe(1);
-  expect(await liveGeneration(controlPool, 'olap')).toMatchObject({ generation: 1 });
+  expect(await soleLiveGeneration(controlPool, 'olap')).toMatchObject({ generation: 1 });
 });

@@ -84,7 +84,7 @@ async function project(
   await queryAsSuperuser(url, `update ${schema}.checkpoints set owner = null`);
   for (const lease of await takeFreeLanes(pool, schema, 'test')) {
     const lane = laneOf(schema, lease, batchSizeMax);
-    for (const event of folded(events)) await lane.offer(partFor(lease.slots, event));
+    for (const event of folded(events)) await lane.offer(partFor(lease.coverage, event));
     await lane.settled();
   }
 }

@@ -1,0 +1,48 @@
+import { slotCount } from '../../../domain/slot';
+
+/** Slots, both ends included. */
+export interface SlotRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+export const allSlots: SlotRange = { from: 0, to: slotCount - 1 };
+
+/** What part of a tier's rows a target holds, a lane writes or a pointer moves. */
+export interface Coverage {
+  readonly slots: SlotRange;
+  /** Rows of this tenant only; `null`: of all tenants but {@link except}. */
+  readonly tenantId: string | null;
+  readonly except: readonly string[];
+}
+
+export const wholeTier: Coverage = { slots: allSlots, tenantId: null, except: [] };
+
+export function holds({ from, to }: SlotRange, slot: number): boolean {
+  return slot >= from && slot <= to;
+}
+
+/** Whether rows of this tenant in this slot belong here. */
+export function covers(
+  { slots, tenantId, except }: Coverage,
+  row: { tenantId: string; slot: number },
+): boolean {
+  if (!holds(slots, row.slot)) return false;
+  return tenantId === null ? !except.includes(row.tenantId) : tenantId === row.tenantId;
+}
+
+/** The slots that both have, or `null`. */
+export function overlap(one: SlotRange, other: SlotRange): SlotRange | null {
+  const from = Math.max(one.from, other.from);
+  const to = Math.min(one.to, other.to);
+  return from <= to ? { from, to } : null;
+}
+
+/** `slots` in `count` ranges as equal as can be, in order, without a gap. */
+export function divided(slots: SlotRange, count: number): SlotRange[] {
+  const width = slots.to - slots.from + 1;
+  return Array.from({ length: count }, (_, n) => ({
+    from: slots.from + Math.floor((n * width) / count),
+    to: slots.from + Math.floor(((n + 1) * width) / count) - 1,
+  }));
+}
