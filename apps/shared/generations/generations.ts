@@ -19,6 +19,8 @@ export interface Generation {
   /** Of a frozen one: the last position it knows. */
   readonly asOfPosition: bigint | null;
   readonly expiresAt: string | null;
+  /** The run that made it. */
+  readonly run: number | null;
   /** In the order of their shards. */
   readonly targets: readonly Target[];
   /** Whether a pointer names it: queries read it, be it for one slot only. */
@@ -43,6 +45,8 @@ export interface GenerationToMake {
   readonly asOfPosition?: bigint;
   /** When it may be dropped without a question. */
   readonly expiresAt?: Date;
+  /** The run it belongs to, so that the run finds it again after a kill. */
+  readonly run?: number;
 }
 
 /** URLs of tier databases by the name of their variable. */
@@ -107,6 +111,17 @@ export async function createGeneration(
     await register(client, tier, next, { state: 'building', ...toMake });
     return next;
   });
+  await completeGeneration(urls, tier, generation, targets);
+  return generationNamed(controlPool, tier, generation);
+}
+
+/** Makes what is missing of a generation's schemas and lanes, as after a kill in {@link createGeneration}. Repeatable. */
+export async function completeGeneration(
+  urls: DatabaseUrls,
+  tier: Tier,
+  generation: number,
+  targets: readonly TargetToMake[],
+): Promise<void> {
   for (const [shard, target] of targets.entries())
     await createSchema(
       urlNamed(urls, target.databaseRef),
@@ -114,7 +129,6 @@ export async function createGeneration(
       schemaOf(generation, shard, targets.length),
       target,
     );
-  return generationNamed(controlPool, tier, generation);
 }
 
 /** Throws with the name of the variable that is missing. */
@@ -130,7 +144,7 @@ export async function listGenerations(controlPool: Pool, tier?: Tier): Promise<G
     Omit<Generation, 'asOfPosition'> & { asOfPosition: string | null }
   >(
     `select g.tier, g.generation, g.state, g.kind, g.code_version as "codeVersion", g.created_at::text as "createdAt",
-            g.as_of_position::text as "asOfPosition", g.expires_at::text as "expiresAt",
+            g.as_of_position::text as "asOfPosition", g.expires_at::text as "expiresAt", g.run,
             json_agg(json_build_object('tier', t.tier, 'generation', t.generation, 'shard', t.shard,
               'databaseRef', t.database_ref, 'schema', t.schema_name,
               'slots', json_build_object('from', t.slot_from, 'to', t.slot_to), 'tenantId', t.tenant_id)
@@ -216,12 +230,16 @@ async function register(
     targets,
     asOfPosition,
     expiresAt,
+    run,
   }: GenerationToMake & { state: GenerationState },
 ): Promise<void> {
   await client.query(
-    `insert into generations (tier, generation, state, kind, code_version, as_of_position, expires_at)
-     values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing`,
-    [tier, generation, state, kind, codeVersion, asOfPosition?.toString() ?? null, expiresAt ?? null],
+    `insert into generations (tier, generation, state, kind, code_version, as_of_position, expires_at, run)
+     values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,
+    [
+      ...[tier, generation, state, kind, codeVersion],
+      ...[asOfPosition?.toString() ?? null, expiresAt ?? null, run ?? null],
+    ],
   );
   for (const [shard, { databaseRef, coverage }] of targets.entries())
     await client.query(
