@@ -13,7 +13,7 @@ const pollIntervalMs = 25;
 
 /** The payload of `mailfold_<tier>`; unlisted tenants mean that any may have changed. */
 const commitNotice = z.object({
-  generation: z.number().int(),
+  schema: z.string(),
   lane: z.number().int(),
   position: z
     .string()
@@ -48,7 +48,7 @@ export interface TenantRows {
 
 /** One tier as this process reads it: its pool, the generation that serves, and how far that has come. */
 export class TierReader {
-  private readonly generations = new Map<number, LanePositions>();
+  private readonly schemas = new Map<string, LanePositions>();
   private readonly checked = new Set<string>();
   private readonly waiting = new Set<() => void>();
   private polling = false;
@@ -87,7 +87,7 @@ export class TierReader {
     for (;;) {
       const live = await this.pointers.of(this.tier);
       if (!this.checked.has(live.schema)) await this.check(live);
-      const lanes = this.lanesOf(live.generation);
+      const lanes = this.lanesOf(live.schema);
       if (lanes.position === null) await this.look(live);
       const { position } = lanes;
       if (after === null || (position !== null && position >= after)) {
@@ -141,17 +141,17 @@ export class TierReader {
     this.checked.add(live.schema);
   }
 
-  private lanesOf(generation: number): LanePositions {
-    const known = this.generations.get(generation) ?? new LanePositions();
-    this.generations.set(generation, known);
+  private lanesOf(schema: string): LanePositions {
+    const known = this.schemas.get(schema) ?? new LanePositions();
+    this.schemas.set(schema, known);
     return known;
   }
 
   private async catchUp(client: PoolClient, reason: 'connected' | 'heartbeat'): Promise<void> {
-    if (reason === 'connected') this.generations.clear();
+    if (reason === 'connected') this.schemas.clear();
     const live = await this.pointers.of(this.tier).catch(() => null);
     if (live === null) return;
-    this.lanesOf(live.generation).audit(positionsOf(await readCheckpoints(client, live)));
+    this.lanesOf(live.schema).audit(positionsOf(await readCheckpoints(client, live)));
     this.wake();
   }
 
@@ -162,13 +162,13 @@ export class TierReader {
       this.log.warn({ tier: this.tier, reason: 'unreadable notice' }, 'a notification was not understood');
       return;
     }
-    const { generation, lane, position, tenants } = notice.data;
-    this.lanesOf(generation).notice({ lane, position: BigInt(position), tenants: tenants ?? null });
+    const { schema, lane, position, tenants } = notice.data;
+    this.lanesOf(schema).notice({ lane, position: BigInt(position), tenants: tenants ?? null });
     this.wake();
   }
 
   private async look(live: LiveGeneration): Promise<void> {
-    this.lanesOf(live.generation).look(positionsOf(await readCheckpoints(this.pool, live)));
+    this.lanesOf(live.schema).look(positionsOf(await readCheckpoints(this.pool, live)));
   }
 
   /** Resolves when something became known, or after `timeoutMs`. */

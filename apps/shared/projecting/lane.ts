@@ -187,9 +187,9 @@ export class Lane {
   }
 
   private notice({ position }: Checkpoint, tenantIds: readonly string[]): string {
-    const { generation, lease } = this.options;
+    const { schema, lease } = this.options;
     const tenants = tenantIds.length > tenantsPerNoticeMax ? null : tenantIds;
-    return JSON.stringify({ generation, lane: lease.lane, position: position.toString(), tenants });
+    return JSON.stringify({ schema, lane: lease.lane, position: position.toString(), tenants });
   }
 }
 

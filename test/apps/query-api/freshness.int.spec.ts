@@ -151,7 +151,7 @@ describe('the cache', () => {
     await side.query('oltp', rename('everybody'));
     await side.query('oltp', `update g1.checkpoints set commit_position = $1`, [position + 1]);
     await side.query('oltp', `select pg_notify('mailfold_oltp', $1)`, [
-      JSON.stringify({ generation: 1, lane: 0, position: String(position + 1), tenants: null }),
+      JSON.stringify({ schema: 'g1', lane: 0, position: String(position + 1), tenants: null }),
     ]);
     await eventually(async () => expect(await shownSubject()).toBe('everybody'), 1_000);
   });

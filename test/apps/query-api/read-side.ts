@@ -133,7 +133,7 @@ export class ReadSide {
     if (!silent) {
       await this.query(tier, `select pg_notify($1, $2)`, [
         `mailfold_${tier}`,
-        JSON.stringify({ generation, lane: 0, position: String(position), tenants }),
+        JSON.stringify({ schema: `g${generation}`, lane: 0, position: String(position), tenants }),
       ]);
     }
     await this.query(tier, 'commit');
