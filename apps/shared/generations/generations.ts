@@ -139,8 +139,8 @@ export function urlNamed(urls: DatabaseUrls, databaseRef: string): string {
 }
 
 /** Every generation of a tier, oldest first; of all tiers without one. */
-export async function listGenerations(controlPool: Pool, tier?: Tier): Promise<Generation[]> {
-  const { rows } = await controlPool.query<
+export async function listGenerations(control: Pool | ClientBase, tier?: Tier): Promise<Generation[]> {
+  const { rows } = await control.query<
     Omit<Generation, 'asOfPosition'> & { asOfPosition: string | null }
   >(
     `select g.tier, g.generation, g.state, g.kind, g.code_version as "codeVersion", g.created_at::text as "createdAt",

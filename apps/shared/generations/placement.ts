@@ -1,7 +1,8 @@
 import type { ClientBase, Pool } from 'pg';
+import { slotOf } from '../../../domain/slot';
 import type { Tier } from '../../../projections/projection';
 import { inTransaction } from '../postgres/transaction';
-import { overlap, type SlotRange } from './coverage';
+import { holds, overlap, type SlotRange } from './coverage';
 
 /** Where a part of a generation lies: a schema of one database, with what it holds. */
 export interface Target {
@@ -101,9 +102,21 @@ export function partsOf(placement: Placement, tenantId: string): ServedPart[] {
   );
 }
 
+/** Which of a tenant's parts serves the rows of one of its entities: a conversation, a message, a user, the tenant itself. */
+export function partHolding<Part extends { readonly ranges: readonly SlotRange[] }>(
+  parts: readonly Part[],
+  tenantId: string,
+  entityId: string,
+): Part {
+  const slot = slotOf(tenantId, entityId);
+  const part = parts.find(({ ranges }) => ranges.some((range) => holds(range, slot)));
+  if (part === undefined) throw new Error(`Nothing serves slot ${slot}`);
+  return part;
+}
+
 /** The target that serves one slot of a tenant. */
 export function targetOf(placement: Placement, tenantId: string, slot: number): Target {
-  const part = partsOf(placement, tenantId).find(({ slots }) => slot >= slots.from && slot <= slots.to);
+  const part = partsOf(placement, tenantId).find(({ slots }) => holds(slots, slot));
   if (part === undefined) throw new Error(`Nothing serves slot ${slot} of ${placement.tier}`);
   return part.target;
 }
