@@ -30,6 +30,11 @@ export interface Table<Row extends object> {
   readonly columns: { readonly [Column in keyof Row]-?: ColumnType };
   /** The key also holds the slot: one row per slot, whose figures add up, so that slots can move between shards. */
   readonly isKeyedBySlot?: true;
+  /**
+   * Every row is made by one event and never touched again: its folds do not look at the row before, none is taken away,
+   * nothing is derived. A rebuild may then write it as it is read, without folding.
+   */
+  readonly isWrittenOnce?: true;
   /** Rows of other tables that follow from a change of this one; in the same slot, applied in the same transaction. */
   readonly derive?: (change: RowChange<Row>) => RowOperation[];
 }
@@ -40,6 +45,7 @@ export interface AnyTable {
   readonly primaryKey: readonly string[];
   readonly columns: Readonly<Record<string, ColumnType>>;
   readonly isKeyedBySlot?: true;
+  readonly isWrittenOnce?: true;
   readonly derive?: (change: RowChange<never>) => RowOperation[];
 }
 

@@ -35,6 +35,7 @@ export interface AttachmentRow {
 export const contentObjectsTable: Table<ContentObjectRow> = {
   name: 'content_objects',
   primaryKey: ['storage_key'],
+  isWrittenOnce: true,
   columns: {
     storage_key: 'text',
     message_id: 'uuid',
@@ -56,6 +57,7 @@ export const contentObjectsTable: Table<ContentObjectRow> = {
 export const attachmentsTable: Table<AttachmentRow> = {
   name: 'attachments',
   primaryKey: ['id'],
+  isWrittenOnce: true,
   columns: {
     id: 'uuid',
     parent_storage_key: 'text',

@@ -78,6 +78,7 @@ export const inboxMessageRefsTable: Table<MessageRefRow> = {
 export const messageRecipientsTable: Table<RecipientRow> = {
   name: 'message_recipients',
   primaryKey: ['message_id', 'ordinal'],
+  isWrittenOnce: true,
   columns: { message_id: 'uuid', ordinal: 'smallint', kind: 'text', name: 'text', address: 'text' },
 };
 

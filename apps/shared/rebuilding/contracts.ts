@@ -114,6 +114,15 @@ export interface EventToPark {
   readonly reason: string;
 }
 
+/** A row as COPY takes it, with what a lane would have stamped on it. */
+export interface RowToCopy {
+  readonly tenantId: string;
+  readonly slot: number;
+  /** Of the last event that changed it. */
+  readonly position: bigint;
+  readonly row: object;
+}
+
 /** How many events a lane of this coverage would have taken in, and the sum of their ids' digests (checkpoints.events). */
 export interface LaneTally {
   readonly coverage: Coverage;

@@ -1,0 +1,180 @@
+import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import type { ReadableEvent } from '../../projecting/fold-event';
+import type { SpoolPlace } from '../contracts';
+import { spooledText } from './spooled-event';
+
+// A file of the spool: sealed blocks, each of one bucket, then a sealed footer that says where each lies, then the length
+// of the footer. It is written under another name, flushed, and renamed: a file is there whole or not at all.
+
+/** Characters, so that all buckets of a reader stay within a few megabytes. */
+const blockTextMax = 64 * 1024;
+const footerLengthBytes = 4;
+const nonceBytes = 12;
+const tagBytes = 16;
+
+/** Where the blocks of a bucket lie in the file, in log order: offset and length of each. */
+type BlockPlaces = Readonly<Record<number, readonly (readonly [offset: number, length: number])[]>>;
+
+interface Footer<Summary> {
+  readonly blocks: BlockPlaces;
+  readonly summary: Summary;
+}
+
+export function rangeFile({ folder }: SpoolPlace, range: number): string {
+  return join(folder, `range-${String(range).padStart(6, '0')}.spool`);
+}
+
+/** Writes the file of one range. Not finished, it leaves nothing that anybody reads. */
+export class SpoolWriter {
+  private readonly partial: string;
+  private readonly fd: number;
+  private readonly pending = new Map<number, { texts: string[]; length: number }>();
+  private readonly blocks: Record<number, [number, number][]> = {};
+  private offset = 0;
+
+  constructor(
+    private readonly place: SpoolPlace,
+    private readonly range: number,
+  ) {
+    this.partial = `${rangeFile(place, range)}.part`;
+    this.fd = openSync(this.partial, 'w', 0o600);
+  }
+
+  get bytes(): number {
+    return this.offset;
+  }
+
+  /** `buckets`: which bits of tiers (see {@link spooledText}) need the event in which bucket. */
+  add(buckets: ReadonlyMap<number, number>, event: ReadableEvent): void {
+    let tiersBefore = -1;
+    let text = '';
+    for (const [bucket, tiers] of buckets) {
+      if (tiers !== tiersBefore) text = spooledText(tiers, event);
+      tiersBefore = tiers;
+      this.append(bucket, text);
+    }
+  }
+
+  /** `summary`: what the range adds up to; plain JSON. */
+  finish(summary: unknown): void {
+    for (const bucket of this.pending.keys()) this.flush(bucket);
+    const footer: Footer<unknown> = { blocks: this.blocks, summary };
+    const length = this.write(JSON.stringify(footer), 'footer');
+    const trailer = Buffer.alloc(footerLengthBytes);
+    trailer.writeUInt32BE(length);
+    writeSync(this.fd, trailer);
+    fsyncSync(this.fd);
+    closeSync(this.fd);
+    renameSync(this.partial, rangeFile(this.place, this.range));
+    flushFolder(dirname(this.partial));
+  }
+
+  abandon(): void {
+    closeSync(this.fd);
+    rmSync(this.partial, { force: true });
+  }
+
+  private append(bucket: number, text: string): void {
+    let block = this.pending.get(bucket);
+    if (block === undefined) this.pending.set(bucket, (block = { texts: [], length: 0 }));
+    block.texts.push(text);
+    block.length += text.length;
+    if (block.length >= blockTextMax) this.flush(bucket);
+  }
+
+  private flush(bucket: number): void {
+    const block = this.pending.get(bucket);
+    if (block === undefined || block.texts.length === 0) return;
+    this.pending.set(bucket, { texts: [], length: 0 });
+    const places = (this.blocks[bucket] ??= []);
+    const offset = this.offset;
+    places.push([offset, this.write(`[${block.texts.join(',')}]`, blockName(bucket, places.length))]);
+  }
+
+  private write(text: string, name: string): number {
+    const sealed = sealBlock(this.place.key, text, `${this.range}/${name}`);
+    let written = 0;
+    while (written < sealed.length) written += writeSync(this.fd, sealed, written);
+    this.offset += sealed.length;
+    return sealed.length;
+  }
+}
+
+/** One range's file, opened to be read. Throws when a byte of it was changed. */
+export class SpoolFile<Summary> {
+  private readonly fd: number;
+  private readonly footer: Footer<Summary>;
+
+  constructor(
+    private readonly place: SpoolPlace,
+    private readonly range: number,
+    size: number,
+  ) {
+    this.fd = openSync(rangeFile(place, range), 'r');
+    const length = this.bytes(size - footerLengthBytes, footerLengthBytes).readUInt32BE();
+    this.footer = JSON.parse(
+      this.open(size - footerLengthBytes - length, length, 'footer'),
+    ) as Footer<Summary>;
+  }
+
+  get summary(): Summary {
+    return this.footer.summary;
+  }
+
+  *blocksOf(bucket: number): Generator<string> {
+    for (const [index, [offset, length]] of (this.footer.blocks[bucket] ?? []).entries())
+      yield this.open(offset, length, blockName(bucket, index));
+  }
+
+  close(): void {
+    closeSync(this.fd);
+  }
+
+  private open(offset: number, length: number, name: string): string {
+    return unsealBlock(this.place.key, this.bytes(offset, length), `${this.range}/${name}`);
+  }
+
+  private bytes(offset: number, length: number): Buffer {
+    const bytes = Buffer.allocUnsafe(length);
+    let read = 0;
+    while (read < length) {
+      const more = readSync(this.fd, bytes, read, length - read, offset + read);
+      if (more === 0)
+        throw new Error(`The spool file of range ${this.range} is shorter than its footer says`);
+      read += more;
+    }
+    return bytes;
+  }
+}
+
+/** A rename is durable once its folder is. */
+export function flushFolder(folder: string): void {
+  const fd = openSync(folder, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function blockName(bucket: number, index: number): string {
+  return `${bucket}/${index}`;
+}
+
+/** Bound to its place, so that blocks cannot be exchanged for each other. */
+function sealBlock(key: Uint8Array, text: string, place: string): Buffer {
+  const nonce = randomBytes(nonceBytes);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(place));
+  return Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]);
+}
+
+function unsealBlock(key: Uint8Array, sealed: Buffer, place: string): string {
+  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, nonceBytes), {
+    authTagLength: tagBytes,
+  });
+  decipher.setAAD(Buffer.from(place));
+  decipher.setAuthTag(sealed.subarray(-tagBytes));
+  return decipher.update(sealed.subarray(nonceBytes, -tagBytes), undefined, 'utf8') + decipher.final('utf8');
+}
