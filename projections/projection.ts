@@ -35,6 +35,8 @@ export interface Table<Row extends object> {
    * nothing is derived. A rebuild may then write it as it is read, without folding.
    */
   readonly isWrittenOnce?: true;
+  /** A date of the key: the database keeps the rows in partitions by it, and its migration says so (partition_history). */
+  readonly partitionedBy?: keyof Row & string;
   /** Rows of other tables that follow from a change of this one; in the same slot, applied in the same transaction. */
   readonly derive?: (change: RowChange<Row>) => RowOperation[];
 }
@@ -46,6 +48,7 @@ export interface AnyTable {
   readonly columns: Readonly<Record<string, ColumnType>>;
   readonly isKeyedBySlot?: true;
   readonly isWrittenOnce?: true;
+  readonly partitionedBy?: string;
   readonly derive?: (change: RowChange<never>) => RowOperation[];
 }
 

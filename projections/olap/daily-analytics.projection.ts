@@ -26,6 +26,7 @@ export type DailyAnalyticsRow = Counts & { readonly day: string; readonly email_
 export const dailyAnalyticsTable: Table<DailyAnalyticsRow> = {
   name: 'daily_analytics',
   primaryKey: ['day', 'email_account_id'],
+  partitionedBy: 'day',
   columns: {
     day: 'date',
     email_account_id: 'uuid',
