@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createProgress } from '../../../apps/mailfold/progress';
 import type { Campaign, CampaignOptions } from '../campaign';
-import { Random } from '../random';
+import { Random } from '../../../apps/dev/sample-log/random';
 import { fullCounts, quickCounts } from './faults';
 import { held, reportLines, reportOf, selfTestLines, type LogReport, type ReportHead } from './report';
 import { keepRun, readRun } from './run-files';

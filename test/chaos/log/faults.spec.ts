@@ -1,4 +1,4 @@
-import { Random } from '../random';
+import { Random } from '../../../apps/dev/sample-log/random';
 import { fullCounts, planFaults, quickCounts, type FaultCounts } from './faults';
 
 const countsOf = (seed: number, counts: FaultCounts): Record<string, number> => {

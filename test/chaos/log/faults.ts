@@ -1,4 +1,4 @@
-import type { Random } from '../random';
+import type { Random } from '../../../apps/dev/sample-log/random';
 
 export const faultKinds = {
   'kill-node': 'SIGKILL of the node',

@@ -1,5 +1,5 @@
 import { checkLog, type Violation } from '../check-log';
-import type { Random } from '../random';
+import type { Random } from '../../../apps/dev/sample-log/random';
 import { openChaosStore } from './chaos-store';
 import { planFaults, type FaultCounts } from './faults';
 import { contentType, type Delivery, type LogDump, type Operation } from './history';

@@ -1,6 +1,6 @@
 import { queryAsSuperuser } from '../../support/postgres';
 import { checkLog, lostEvents } from '../check-log';
-import type { Random } from '../random';
+import type { Random } from '../../../apps/dev/sample-log/random';
 import { acknowledgedEvents, type Operation } from './history';
 import { LogSystem } from './log-system';
 import { readLog } from './read-log';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventStore, LogReadOptions } from '../../../apps/shared/event-store/event-store';
-import type { Random } from '../random';
+import type { Random } from '../../../apps/dev/sample-log/random';
 import type { Delivery, LoggedEvent } from './history';
 
 const pollIntervalMs = 50;

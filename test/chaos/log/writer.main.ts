@@ -1,5 +1,5 @@
 import { runProcess, strayRejectionCount } from '../../../apps/shared/process/run-process';
-import { Random } from '../random';
+import { Random } from '../../../apps/dev/sample-log/random';
 import { openChaosStore } from './chaos-store';
 import { JsonLines, type Outcome } from './history';
 import { Writer } from './writer';

@@ -8,7 +8,7 @@ import {
 } from '../../../apps/shared/event-store/event-store';
 import { eventId } from '../../../apps/shared/ids/uuid-v5';
 import { streamName } from '../../../domain/stream-name';
-import type { Random } from '../random';
+import type { Random } from '../../../apps/dev/sample-log/random';
 import { nowMicroseconds, type Operation, type Outcome } from './history';
 
 /** So many events at most in one append. */

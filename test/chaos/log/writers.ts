@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startProcess, type TestProcess } from '../../support/processes';
-import type { Random } from '../random';
+import type { Random } from '../../../apps/dev/sample-log/random';
 import { readJsonLines, type Operation, type Outcome } from './history';
 import { newStream } from './writer';
 import type { WriterProcessOptions, WriterProgress } from './writer.main';

@@ -1,0 +1,88 @@
+import type { MailfoldEvent } from '../../../domain/catalogue.events';
+import type { Recorded } from '../../../domain/event';
+import {
+  RevisionConflict,
+  type AppendResult,
+  type EventStore,
+  type EventToAppend,
+  type ExpectedRevision,
+  type LogEvent,
+  type LogMessage,
+  type LogRecord,
+  type LogRecordMessage,
+  type StreamRead,
+  type StreamReadOptions,
+} from '../../shared/event-store/event-store';
+
+/** One append as it is to be written. */
+export interface SampleAppend {
+  readonly streamName: string;
+  readonly expected: ExpectedRevision;
+  readonly events: readonly EventToAppend[];
+}
+
+/**
+ * The streams of one part of a sample log while they are written, in memory: deciders and threading work on it as on a
+ * server, and what they append is collected. Positions are its own and lead nowhere. One writer, so nothing is repeated.
+ */
+export class ScratchStore implements EventStore {
+  private readonly streams = new Map<string, Recorded<MailfoldEvent>[]>();
+  private appends: SampleAppend[] = [];
+  private lastPosition = 0n;
+
+  /** What was appended since the last call. */
+  takeAppends(): SampleAppend[] {
+    const taken = this.appends;
+    this.appends = [];
+    return taken;
+  }
+
+  async readStream(
+    streamName: string,
+    { fromRevision = 0, maxCount = Number.MAX_SAFE_INTEGER, last }: StreamReadOptions = {},
+  ): Promise<StreamRead> {
+    const stream = this.streams.get(streamName) ?? [];
+    const from = last === undefined ? fromRevision : Math.max(0, stream.length - last);
+    const events = stream.slice(from, from + (last ?? maxCount));
+    return { events, revision: events.at(-1)?.revision ?? 'no-stream' };
+  }
+
+  async append(
+    streamName: string,
+    expected: ExpectedRevision,
+    events: readonly EventToAppend[],
+  ): Promise<AppendResult> {
+    const stream = this.streams.get(streamName) ?? [];
+    const actual = stream.at(-1)?.revision ?? 'no-stream';
+    if (actual !== expected) throw new RevisionConflict(streamName, expected, actual);
+    for (const { id, event, metadata } of events) {
+      const place = { streamName, revision: stream.length, position: (this.lastPosition += 1n) };
+      stream.push({ ...event, id, metadata, ...place });
+    }
+    this.streams.set(streamName, stream);
+    if (events.length > 0) this.appends.push({ streamName, expected, events });
+    return { revision: stream.length - 1, position: this.lastPosition };
+  }
+
+  subscribe(): AsyncIterable<LogMessage> {
+    throw new Error('a scratch store has no subscribers');
+  }
+
+  subscribeRecords(): AsyncIterable<LogRecordMessage> {
+    throw new Error('a scratch store has no subscribers');
+  }
+
+  readRecords(): AsyncIterable<LogRecord> {
+    throw new Error('a scratch store has no records');
+  }
+
+  open(): Promise<LogEvent> {
+    throw new Error('a scratch store has no records');
+  }
+
+  async head(): Promise<bigint | null> {
+    return this.lastPosition === 0n ? null : this.lastPosition;
+  }
+
+  async close(): Promise<void> {}
+}
