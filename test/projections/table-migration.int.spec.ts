@@ -13,7 +13,13 @@ beforeAll(async () => {
 afterAll(() => postgres.stop());
 
 /** Of every generation, made by migrations/generation and folded from no event. */
-const ownTables = ['checkpoints', 'parked_sequences', 'migrations_generation'];
+const ownTables = [
+  'checkpoints',
+  'deferred_definitions',
+  'load_units',
+  'migrations_generation',
+  'parked_sequences',
+];
 /** What the lane stamps on every row (architecture.md §5). */
 const stampedColumns = { tenant_id: 'uuid', slot: 'smallint', log_position: 'bigint' };
 
