@@ -12,7 +12,8 @@ import {
   startTailing,
   type Generation,
 } from '../../shared/generations/generations';
-import { wholeTier } from '../../shared/generations/coverage';
+import { allSlots, wholeTier } from '../../shared/generations/coverage';
+import { cutOver } from '../../shared/generations/cut-over';
 import { readPlacement } from '../../shared/generations/placement';
 import { createMailParser, replayParseTimeoutMs } from '../../shared/mail/mail-parser';
 import { replay } from '../../shared/projecting/replay';
@@ -30,7 +31,6 @@ import {
 import { progressOf, waitUntilLevel } from './generation-progress';
 import { newlyParked } from './newly-parked';
 import { lockRebuild } from './rebuild-lock';
-import { switchGeneration } from './switch-generation';
 
 export interface RebuildOptions {
   /** Drop the generation that served until now; without it the way back stays warm. */
@@ -81,7 +81,10 @@ export async function rebuildCommand(
   await startTailing(control, tier.tier, next.generation);
   await waitUntilLevel(owner, next, live, signal);
   if (!(await isProven(rebuild, next))) return exitCodes.failed;
-  await switchGeneration({ control, tier: owner }, live, next, signal);
+  await cutOver({
+    ...{ control, urls: tierDatabaseUrls(), tier: tier.tier, signal },
+    moves: [{ slots: allSlots, to: next.generation }],
+  });
   const retired = await retireOthers(rebuild, next);
   const seconds = (Date.now() - startedAt) / 1_000;
   context.output.record({

@@ -198,8 +198,9 @@ export function wayBack({ pointers, tenantPointers }: Placement, generation: num
   return [...slots, ...tenants];
 }
 
-async function refuseUnfit(client: ClientBase, tier: Tier, moves: readonly Move[]): Promise<void> {
-  const { rows } = await client.query<{ generation: number }>(
+/** Throws {@link SwitchRefused} when some move leads to a generation that projectors do not keep up to date. */
+export async function refuseUnfit(db: Pool | ClientBase, tier: Tier, moves: readonly Move[]): Promise<void> {
+  const { rows } = await db.query<{ generation: number }>(
     `select generation from generations where tier = $1 and state = 'tailing'`,
     [tier],
   );

@@ -41,7 +41,7 @@ export async function takeFreeLanes(pool: Pool, schema: string, owner: string): 
   const { rows } = await pool.query<LeaseRow>(
     `update ${schema}.checkpoints
      set epoch = epoch + 1, owner = $1, lease_expires_at = now() + $2 * interval '1 millisecond'
-     where ${isFree}
+     where lane in (select lane from ${schema}.checkpoints where ${isFree} for update skip locked)
      returning lane, slot_from, slot_to, only_tenant, except_tenants, epoch, commit_position, event_id`,
     [owner, leaseDurationMs],
   );
@@ -93,33 +93,74 @@ export async function releaseLeases(pool: Pool, schema: string, leases: readonly
   );
 }
 
+/** The lane must not pass this position for now: a barrier stands there. */
+export class LaneHeld extends Error {
+  override readonly name = 'LaneHeld';
+
+  constructor(
+    lane: number,
+    readonly position: bigint,
+  ) {
+    super(`lane ${lane} is held at ${position}`);
+  }
+}
+
+/** Where a barrier holds a lane; null when none does, or its time has run out. */
+const heldAt = `case when hold_expires_at > clock_timestamp() then hold_at end`;
+
+/** What a lane finds as it begins a transaction: where it stands, and where it must stop. */
+export interface LaneStanding {
+  readonly position: bigint | null;
+  readonly holdAt: bigint | null;
+}
+
 /**
- * Moves the checkpoint in the transaction of the rows it stands for. The epoch keeps out a writer that was paused while
- * its lane was taken over; the old position keeps out one that has already committed this batch and did not hear of it.
- * Throws {@link LaneLost}, upon which the caller rolls back.
+ * Opens the transaction of a batch: names its tenants to row-level security, and locks the lane until COMMIT, so that
+ * whoever else locks it (a barrier, a requeue) finds it between two batches, never within one. The epoch keeps out a
+ * writer that was paused while its lane was taken over. Throws {@link LaneLost}.
  */
+export async function beginBatch(
+  client: ClientBase,
+  schema: string,
+  lease: LaneLease,
+  tenantIds: readonly string[],
+): Promise<LaneStanding> {
+  const { rows } = await client.query<{ position: string | null; hold_at: string | null }>(
+    `select set_config('app.tenant_ids', $1, true), commit_position as position, ${heldAt} as hold_at
+     from ${schema}.checkpoints where lane = $2 and epoch = $3 for no key update`,
+    [`{${tenantIds.join(',')}}`, lease.lane, lease.epoch],
+  );
+  const [row] = rows;
+  if (row === undefined) throw new LaneLost(lease.lane);
+  return { position: asBigint(row.position), holdAt: asBigint(row.hold_at) };
+}
+
+/** Resolves to whether a barrier still holds the lane. */
+export async function isHeld(pool: Pool, schema: string, { lane }: LaneLease): Promise<boolean> {
+  const { rows } = await pool.query<{ hold_at: string | null }>(
+    `select ${heldAt} as hold_at from ${schema}.checkpoints where lane = $1`,
+    [lane],
+  );
+  return rows[0]?.hold_at != null;
+}
+
+function asBigint(text: string | null): bigint | null {
+  return text === null ? null : BigInt(text);
+}
+
+/** Moves the checkpoint in the transaction of the rows it stands for, which {@link beginBatch} has begun. */
 export async function moveCheckpoint(
   client: ClientBase,
   schema: string,
   lease: LaneLease,
-  { from, to, events, parked }: { from: Checkpoint | null; to: Checkpoint; events: number; parked: number },
+  { to, events, parked }: { to: Checkpoint; events: number; parked: number },
 ): Promise<void> {
-  const { rowCount } = await client.query(
+  await client.query(
     `update ${schema}.checkpoints
-     set commit_position = $4, prepare_position = $4, event_id = $5, events = events + $6, updated_at = now(),
-         parked_sequences = parked_sequences + $8,
-         lease_expires_at = now() + $7 * interval '1 millisecond'
-     where lane = $1 and epoch = $2 and commit_position is not distinct from $3::numeric`,
-    [
-      lease.lane,
-      lease.epoch,
-      from === null ? null : from.position.toString(),
-      to.position.toString(),
-      to.eventId,
-      events,
-      leaseDurationMs,
-      parked,
-    ],
+     set commit_position = $2, prepare_position = $2, event_id = $3, events = events + $4, updated_at = now(),
+         parked_sequences = parked_sequences + $5,
+         lease_expires_at = now() + $6 * interval '1 millisecond'
+     where lane = $1`,
+    [lease.lane, to.position.toString(), to.eventId, events, parked, leaseDurationMs],
   );
-  if (rowCount !== 1) throw new LaneLost(lease.lane);
 }

@@ -1,9 +1,10 @@
-import type { ClientBase, Pool } from 'pg';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Pool } from 'pg';
 import { covers } from '../generations/coverage';
 import { untilAvailable } from '../postgres/retry';
 import { inTransaction } from '../postgres/transaction';
 import type { Checkpoint, LaneEvent } from './lane-event';
-import { moveCheckpoint, type LaneLease } from './lane-lease';
+import { beginBatch, isHeld, LaneHeld, LaneLost, moveCheckpoint, type LaneLease } from './lane-lease';
 import { park, parkedAmong, sequenceName, type ParkedEvent } from './parked-sequences';
 import { applyOperations, isPoison, type PositionedOperation } from './row-writer';
 
@@ -24,6 +25,8 @@ export interface LaneOptions {
 }
 
 const bytesPerBatchMax = 8 * 1024 * 1024;
+/** A lane that is held goes on this soon after it is let go. */
+const holdPollIntervalMs = 3;
 /** NOTIFY carries 8,000 bytes. Beyond this number readers take every tenant as changed. */
 const tenantsPerNoticeMax = 100;
 
@@ -131,14 +134,35 @@ export class Lane {
     await this.commitWhole(batch.slice(middle));
   }
 
-  /** Transient errors are waited out for ever: a lane never skips and never gives up by itself. */
+  /** As far as a barrier allows; the rest once it is gone. */
   private async commit(batch: readonly LaneEvent[]): Promise<void> {
+    let rest = batch;
+    while (rest.length > 0) {
+      try {
+        return await this.commitNow(rest);
+      } catch (error) {
+        if (!(error instanceof LaneHeld)) throw error;
+        const allowed = rest.filter(({ position }) => position <= error.position);
+        if (allowed.length > 0) await this.commitNow(allowed);
+        rest = rest.slice(allowed.length);
+        await this.untilLetGo();
+      }
+    }
+  }
+
+  private async untilLetGo(): Promise<void> {
+    const { pool, schema, lease, signal } = this.options;
+    while (await untilAvailable(() => isHeld(pool, schema, lease), { signal }))
+      await delay(holdPollIntervalMs, undefined, { signal });
+  }
+
+  /** Transient errors are waited out for ever: a lane never skips and never gives up by itself. */
+  private async commitNow(batch: readonly LaneEvent[]): Promise<void> {
     const last = batch.at(-1);
     if (last === undefined) return;
     const to = { position: last.position, eventId: last.id };
     const { signal, onRetry } = this.options;
-    let tries = 0;
-    const parked = await untilAvailable(() => this.write(batch, to, tries++ > 0), {
+    const parked = await untilAvailable(() => this.write(batch, to), {
       signal,
       delayMaxMs: 2_000,
       ...(onRetry ? { onRetry } : {}),
@@ -147,16 +171,19 @@ export class Lane {
     for (const event of parked) this.options.onParked?.(event);
   }
 
-  private async write(batch: readonly LaneEvent[], to: Checkpoint, isRetry: boolean): Promise<ParkedEvent[]> {
+  private async write(batch: readonly LaneEvent[], to: Checkpoint): Promise<ParkedEvent[]> {
     const { pool, schema, lease } = this.options;
     const effective = batch.filter(({ operations, poison }) => poison !== null || operations.length > 0);
     const tenantIds = tenantsOf(effective);
     return inTransaction(pool, async (client) => {
-      if (isRetry && (await this.hasCommitted(client, to))) return [];
+      const { position, holdAt } = await beginBatch(client, schema, lease, tenantIds);
+      // A connection lost during COMMIT leaves it open whether that succeeded. Then it did.
+      if (position === to.position) return [];
+      if (position !== (this.committed?.position ?? null)) throw new LaneLost(lease.lane);
+      if (holdAt !== null && holdAt < to.position) throw new LaneHeld(lease.lane, holdAt);
       let parked: ParkedEvent[] = [];
       let sequences = 0;
       if (effective.length > 0) {
-        await client.query(`select set_config('app.tenant_ids', $1, true)`, [`{${tenantIds.join(',')}}`]);
         const split = splitPoison(effective, await parkedAmong(client, schema, effective));
         await applyOperations(client, schema, split.operations);
         await park(client, schema, split.parked);
@@ -164,26 +191,13 @@ export class Lane {
         sequences = split.newlyStopped;
       }
       const events = batch.filter(({ sequence }) => covers(lease.coverage, sequence)).length;
-      await moveCheckpoint(client, schema, lease, { from: this.committed, to, events, parked: sequences });
+      await moveCheckpoint(client, schema, lease, { to, events, parked: sequences });
       await client.query('select pg_notify($1, $2)', [
         `mailfold_${this.options.tier}`,
         this.notice(to, tenantIds),
       ]);
       return parked;
     });
-  }
-
-  /**
-   * A connection lost during COMMIT leaves it open whether that succeeded. The checkpoint of our own epoch tells, once the
-   * lock of a commit that is still under way has gone.
-   */
-  private async hasCommitted(client: ClientBase, { position }: Checkpoint): Promise<boolean> {
-    const { schema, lease } = this.options;
-    const { rows } = await client.query<{ commit_position: string | null }>(
-      `select commit_position from ${schema}.checkpoints where lane = $1 and epoch = $2 for update`,
-      [lease.lane, lease.epoch],
-    );
-    return rows[0]?.commit_position === position.toString();
   }
 
   private notice({ position }: Checkpoint, tenantIds: readonly string[]): string {
