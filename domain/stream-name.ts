@@ -1,6 +1,15 @@
 /** The categories of the log. A category is the text before the first `-`, so no name here may hold one. */
-export type Category =
-  'tenant' | 'user' | 'mailbox' | 'message' | 'content' | 'thread' | 'conversation' | 'command';
+export const categories = [
+  'tenant',
+  'user',
+  'mailbox',
+  'message',
+  'content',
+  'thread',
+  'conversation',
+  'command',
+] as const;
+export type Category = (typeof categories)[number];
 
 /**
  * `<category>-<tenantId>.<entityId>`, ids as 32 lower-case hex digits. One tenant is then a prefix, and so is one category,
@@ -8,6 +17,12 @@ export type Category =
  */
 export function streamName(category: Category, tenantId: string, entityId: string): string {
   return `${category}-${hexOf(tenantId)}.${hexOf(entityId)}`;
+}
+
+/** What the names of all streams of a tenant begin with, or of one entity of it: a prefix per category. */
+export function streamPrefixes(tenantId: string, entityId?: string): string[] {
+  const entity = entityId === undefined ? '' : hexOf(entityId);
+  return categories.map((category) => `${category}-${hexOf(tenantId)}.${entity}`);
 }
 
 /** The inverse of {@link streamName}; `null` for a stream that is not ours (system streams, other applications). */

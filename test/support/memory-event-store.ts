@@ -54,6 +54,7 @@ export class MemoryEventStore implements EventStore {
   ofAnotherProcess(): EventStore {
     return {
       readStream: (name, options) => this.readStream(name, options),
+      readStreamRecords: () => this.readStreamRecords(),
       append: (name, expected, events) => this.append(name, expected, events),
       subscribe: () => this.subscribe(),
       subscribeRecords: () => this.subscribeRecords(),
@@ -62,6 +63,10 @@ export class MemoryEventStore implements EventStore {
       head: () => this.head(),
       close: () => this.close(),
     };
+  }
+
+  readStreamRecords(): Promise<LogRecord[]> {
+    throw new Error('this log has no records');
   }
 
   subscribe(): AsyncIterable<LogMessage> {

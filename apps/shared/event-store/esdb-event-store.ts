@@ -78,10 +78,10 @@ class EsdbEventStore implements EventStore {
     this.appendDeadlineMs = options.appendDeadlineMs ?? 8_000;
   }
 
-  async readStream(
+  async readStreamRecords(
     streamName: string,
     { fromRevision = 0, maxCount = Number.MAX_SAFE_INTEGER, last }: StreamReadOptions = {},
-  ): Promise<StreamRead> {
+  ): Promise<LogRecord[]> {
     const range =
       last === undefined
         ? ({ direction: FORWARDS, fromRevision: BigInt(fromRevision), maxCount } as const)
@@ -92,9 +92,12 @@ class EsdbEventStore implements EventStore {
       if (error instanceof StreamNotFoundError) return [];
       throw error;
     });
-    if (last !== undefined) records.reverse();
+    return last === undefined ? records : records.reverse();
+  }
+
+  async readStream(streamName: string, options?: StreamReadOptions): Promise<StreamRead> {
     const events: StreamRead['events'] = [];
-    for (const record of records) {
+    for (const record of await this.readStreamRecords(streamName, options)) {
       const event = await this.codec.decode(record);
       if ('undecodable' in event) throw new UndecodableStream(streamName, event.revision, event.reason);
       events.push(event);

@@ -83,6 +83,8 @@ export interface RecordReadOptions {
   readonly upTo?: bigint;
   /** As in {@link LogReadOptions}. */
   readonly withContent: boolean;
+  /** Only streams whose names begin with one of these; the server leaves out the others. */
+  readonly streamPrefixes?: readonly string[];
   readonly signal: AbortSignal;
 }
 
@@ -93,6 +95,8 @@ export interface RecordReadOptions {
 export interface EventStore {
   /** Events of one stream, in order. A missing stream reads as empty. */
   readStream(streamName: string, options?: StreamReadOptions): Promise<StreamRead>;
+  /** Like {@link readStream}, unopened: also of a stream that holds what this build cannot read. */
+  readStreamRecords(streamName: string, options?: StreamReadOptions): Promise<LogRecord[]>;
   /** Atomic; resolves only when the events are durable. A repeat of the same ids at the same revision succeeds again. */
   append(
     streamName: string,

@@ -9,17 +9,21 @@ const backwards = 1;
 const windowMax = 512;
 const windowsPerCheckpoint = 4;
 
-/** A regular expression on the type of a record; the server leaves out what does not match. `null` leaves out nothing. */
-export type TypeFilter = string | null;
+/**
+ * What the server is to leave out: all whose type does not match a regular expression, or all whose stream begins with none
+ * of the prefixes. It takes one kind per read. `null` leaves out nothing.
+ */
+export type RecordFilter =
+  { readonly types: string } | { readonly streamPrefixes: readonly string[] } | null;
 
 /** Follows `$all` behind a position, `null` being the start: catches up, then stays. */
-export function subscriptionRequest(after: bigint | null, filter: TypeFilter): Buffer {
+export function subscriptionRequest(after: bigint | null, filter: RecordFilter): Buffer {
   const from = after === null ? delimitedField(2, emptyMessage) : delimitedField(1, positionMessage(after));
   return readRequest(delimitedField(2, from), delimitedField(6, emptyMessage), filterField(filter));
 }
 
 /** The last record of `$all` that the filter lets through. */
-export function lastRecordRequest(filter: TypeFilter): Buffer {
+export function lastRecordRequest(filter: RecordFilter): Buffer {
   const fromEnd = delimitedField(2, delimitedField(3, emptyMessage));
   return readRequest(fromEnd, varintField(3, backwards), varintField(5, 1), filterField(filter));
 }
@@ -39,10 +43,13 @@ function positionMessage(position: bigint): Buffer {
   return message(int64Field(1, position), int64Field(2, position));
 }
 
-/** `FilterOptions { 2 event_type { 1 regex }, 3 max, 5 checkpointIntervalMultiplier }`. */
-function filterField(filter: TypeFilter): Buffer {
+/** `FilterOptions { 1 stream_identifier | 2 event_type { 1 regex, 2 prefix* }, 3 max, 5 checkpointIntervalMultiplier }`. */
+function filterField(filter: RecordFilter): Buffer {
   if (filter === null) return delimitedField(8, emptyMessage);
-  const expression = delimitedField(2, delimitedField(1, filter));
+  const expression =
+    'types' in filter
+      ? delimitedField(2, delimitedField(1, filter.types))
+      : delimitedField(1, message(...filter.streamPrefixes.map((prefix) => delimitedField(2, prefix))));
   return delimitedField(
     7,
     message(expression, varintField(3, windowMax), varintField(5, windowsPerCheckpoint)),

@@ -1,9 +1,12 @@
+import type { MailfoldEvent } from '../../../domain/catalogue.events';
 import { backOff } from './backoff';
 import { EventStoreUnavailable, type LogRecord, type RecordReadOptions } from './event-store';
 import { isServersOwn } from './log-record';
-import type { ReadMessage, TypeFilter } from './read-protocol';
+import type { ReadMessage, RecordFilter } from './read-protocol';
 import { lastPosition, recordSubscription, typeFilter, type NodeFinder } from './record-subscription';
 
+/** With a filter by streams the server sends it all the same. */
+const contentType: MailfoldEvent['type'] = 'MessageContentStored';
 /** Without any progress for so long, somebody has to look. */
 const patienceMs = 60_000;
 
@@ -13,10 +16,12 @@ const patienceMs = 60_000;
  */
 export async function* readRecords(
   nodes: NodeFinder,
-  { after, upTo, withContent, signal }: RecordReadOptions,
+  { after, upTo, withContent, streamPrefixes, signal }: RecordReadOptions,
   onReconnect: ((error: unknown) => void) | undefined,
 ): AsyncGenerator<LogRecord> {
-  const filter = typeFilter(withContent);
+  const filter = streamPrefixes === undefined ? typeFilter(withContent) : { streamPrefixes };
+  const isWanted = (record: LogRecord): boolean =>
+    !isServersOwn(record) && (withContent || record.type !== contentType);
   let last = after;
   let bound = upTo;
   let heardAt = Date.now();
@@ -34,7 +39,7 @@ export async function* readRecords(
           if (message.kind !== 'other') failures = 0;
           if (message.kind === 'record' && message.record.position <= bound) {
             last = message.record.position;
-            if (!isServersOwn(message.record)) yield message.record;
+            if (isWanted(message.record)) yield message.record;
           }
           if (isBehind(message, bound)) return;
         }
@@ -49,7 +54,7 @@ export async function* readRecords(
   }
 }
 
-async function endOfLog(nodes: NodeFinder, filter: TypeFilter): Promise<bigint | null> {
+async function endOfLog(nodes: NodeFinder, filter: RecordFilter): Promise<bigint | null> {
   const connection = await nodes.connect();
   try {
     return await lastPosition(connection, filter, nodes.callTimeoutMs);

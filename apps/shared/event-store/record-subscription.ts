@@ -11,15 +11,15 @@ import {
   readPath,
   subscriptionRequest,
   type ReadMessage,
-  type TypeFilter,
+  type RecordFilter,
 } from './read-protocol';
 import type { StoredRecord } from './stored-record';
 
 /** Negative, so that a type this build does not know still arrives, to be parked. */
-const withoutContent: TypeFilter = '^(?!\\$|MessageContentStored$)';
+const withoutContent: RecordFilter = { types: '^(?!\\$|MessageContentStored$)' };
 
 /** What the server need not send. All that has content is sent whole: that costs it no look at each type. */
-export function typeFilter(withContent: boolean): TypeFilter {
+export function typeFilter(withContent: boolean): RecordFilter {
   return withContent ? null : withoutContent;
 }
 
@@ -45,7 +45,7 @@ export class NodeFinder {
 export interface SubscriptionRequest {
   /** Exclusive; `null` is the start. Where the event is named, the log must have that very one there. */
   readonly after: { readonly position: bigint; readonly eventId?: string } | null;
-  readonly filter: TypeFilter;
+  readonly filter: RecordFilter;
   readonly signal: AbortSignal;
 }
 
@@ -96,7 +96,7 @@ export async function* recordSubscription(
 /** Of the last record that the filter lets through; `null` when there is none. */
 export async function lastPosition(
   connection: NodeConnection,
-  filter: TypeFilter,
+  filter: RecordFilter,
   silenceMs: number,
 ): Promise<bigint | null> {
   return (await readOne(connection, lastRecordRequest(filter), silenceMs))?.position ?? null;

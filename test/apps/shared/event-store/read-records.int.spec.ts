@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { binaryEvent, jsonEvent } from '@eventstore/db-client';
-import { streamName } from '../../../../domain/stream-name';
+import { streamName, streamPrefixes } from '../../../../domain/stream-name';
 import type {
   EventStore,
   LogRecord,
@@ -54,6 +54,38 @@ describe('records of the log', () => {
     expect(record && (await store.open(record))).toEqual(
       (await store.readStream(userStream(userId))).events[0],
     );
+  });
+
+  it('come of the streams asked for alone, with or without their content', async () => {
+    const [userId, other, messageId] = [randomUUID(), randomUUID(), randomUUID()];
+    await store.append(userStream(other), 'no-stream', [roleChanged(other, 0)]);
+    const stored = contentStored(Buffer.from('Hello'));
+    const sent = roleChanged(userId, 0);
+    const message = streamName('message', tenantId, messageId);
+    const { position: first } = await store.append(message, 'no-stream', [stored]);
+    await store.append(userStream(userId), 'no-stream', [sent]);
+    await store.append(userStream(other), 0, [roleChanged(other, 1)]);
+    const prefixes = [...streamPrefixes(tenantId, userId), ...streamPrefixes(tenantId, messageId)];
+    const ids = async (options: Partial<RecordReadOptions>): Promise<string[]> =>
+      (await read({ streamPrefixes: prefixes, ...options })).map(({ id }) => id);
+    expect(await ids({})).toEqual([stored.id, sent.id]);
+    expect(await ids({ withContent: false })).toEqual([sent.id]);
+    expect(await ids({ upTo: first })).toEqual([stored.id]);
+    expect(await read({ streamPrefixes: streamPrefixes(randomUUID()) })).toEqual([]);
+  });
+
+  it('of one stream come whatever they hold', async () => {
+    const userId = randomUUID();
+    const sent = roleChanged(userId, 0);
+    await store.append(userStream(userId), 'no-stream', [sent]);
+    const client = fixture.node.client();
+    await client.appendToStream(userStream(userId), jsonEvent({ type: 'NeverHeardOf', data: {} }));
+    const records = await store.readStreamRecords(userStream(userId));
+    expect(records.map(({ type, revision }) => [type, revision])).toEqual([
+      ['UserRoleChanged', 0],
+      ['NeverHeardOf', 1],
+    ]);
+    expect(await store.readStreamRecords(userStream(randomUUID()))).toEqual([]);
   });
 
   it('hold content sealed, until opened', async () => {
