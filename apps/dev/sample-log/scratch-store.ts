@@ -76,6 +76,10 @@ export class ScratchStore implements EventStore {
     throw new Error('a scratch store has no records');
   }
 
+  readStreamRecords(): Promise<LogRecord[]> {
+    throw new Error('a scratch store has no records');
+  }
+
   open(): Promise<LogEvent> {
     throw new Error('a scratch store has no records');
   }
