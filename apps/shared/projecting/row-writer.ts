@@ -1,14 +1,12 @@
 import { DatabaseError, type ClientBase } from 'pg';
-import type { AnyTable, ColumnType, RowChange, RowOperation } from '../../../projections/projection';
+import type { AnyTable, ColumnType, RowOperation } from '../../../projections/projection';
+import { change, FoldFailed, HeldRows, type HeldRow } from './held-rows';
 
 /** A row operation with the position of the event it comes from. */
 export interface PositionedOperation {
   readonly position: bigint;
   readonly operation: RowOperation;
 }
-
-/** A projection threw: it will do so for this event every time. */
-class FoldFailed extends Error {}
 
 /**
  * Whether the events themselves are to blame, so that no later try can succeed: a fold that threw, a value PostgreSQL
@@ -19,18 +17,6 @@ export function isPoison(error: unknown): boolean {
   if (!(error instanceof DatabaseError)) return error instanceof FoldFailed;
   return /^(22|23|54)/.test(error.code ?? '') || /row-level security/.test(error.message);
 }
-
-interface HeldRow {
-  readonly tenantId: string;
-  readonly slot: number;
-  readonly key: readonly (string | number)[];
-  readonly before: object | null;
-  after: object | null;
-  /** Of the last event that changed it. */
-  position: bigint;
-}
-
-type HeldTable = Map<string, HeldRow>;
 
 /**
  * Applies `operations`, which are in log order, to the tables of `schema`: the rows they address are loaded with one
@@ -43,92 +29,59 @@ export async function applyOperations(
   schema: string,
   operations: readonly PositionedOperation[],
 ): Promise<void> {
-  const held = new Map<AnyTable, HeldTable>();
+  const held = new HeldRows();
   let round = operations;
   // What follows from a change is known only once it is folded, and may itself be followed by more.
   while (round.length > 0) {
     await holdRows(client, schema, held, round);
     round = round.flatMap((positioned) => applyTo(held, positioned));
   }
-  for (const [table, rows] of held) {
-    const changed = [...rows.values()].filter(({ before, after }) => before !== after);
+  for (const table of held.tables) {
+    const changed = [...held.of(table)].filter(({ before, after }) => before !== after);
     await deleteRows(client, schema, table, changed);
     await upsertRows(client, schema, table, changed);
   }
 }
 
-function applyTo(
-  held: ReadonlyMap<AnyTable, HeldTable>,
-  { position, operation }: PositionedOperation,
-): PositionedOperation[] {
-  const { table, tenantId, slot } = operation;
-  const row = held.get(table)?.get(identity(operation));
-  if (row === undefined) throw new Error(`A row of ${table.name} was not loaded before its fold`);
-  const before = row.after;
-  const after = folded(operation, before);
-  if (after === before) return [];
-  row.after = after;
-  row.position = position;
-  // `RowChange<never>` stands for the table's own row type, which only its projection knows.
-  const derived = table.derive?.({ tenantId, slot, before, after } as RowChange<never>) ?? [];
-  return derived.map((next) => ({ position, operation: next }));
-}
-
-function folded({ fold }: RowOperation, before: object | null): object | null {
-  try {
-    return fold(before);
-  } catch (error) {
-    throw new FoldFailed(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function identity({ tenantId, slot, key }: Pick<RowOperation, 'tenantId' | 'slot' | 'key'>): string {
-  return JSON.stringify([tenantId, slot, ...key]);
+function applyTo(held: HeldRows, { position, operation }: PositionedOperation): PositionedOperation[] {
+  const row = held.find(operation);
+  if (row === undefined) throw new Error(`A row of ${operation.table.name} was not loaded before its fold`);
+  return change(row, operation, position).map((next) => ({ position, operation: next }));
 }
 
 async function holdRows(
   client: ClientBase,
   schema: string,
-  held: Map<AnyTable, HeldTable>,
+  held: HeldRows,
   operations: readonly PositionedOperation[],
 ): Promise<void> {
-  const missing = new Map<AnyTable, Map<string, RowOperation>>();
+  const missing = new Map<AnyTable, HeldRow[]>();
   for (const { operation } of operations) {
-    const id = identity(operation);
-    if (held.get(operation.table)?.has(id)) continue;
-    const ofTable = missing.get(operation.table) ?? new Map<string, RowOperation>();
-    missing.set(operation.table, ofTable.set(id, operation));
+    if (held.find(operation) !== undefined) continue;
+    const ofTable = missing.get(operation.table) ?? [];
+    ofTable.push(held.hold(operation));
+    missing.set(operation.table, ofTable);
   }
-  for (const [table, wanted] of missing) {
-    const stored = await selectRows(client, schema, table, [...wanted.values()]);
-    const rows: HeldTable = held.get(table) ?? new Map<string, HeldRow>();
-    held.set(table, rows);
-    for (const [id, { tenantId, slot, key }] of wanted) {
-      const before = stored.get(id) ?? null;
-      rows.set(id, { tenantId, slot, key, before, after: before, position: 0n });
-    }
+  for (const [table, rows] of missing) {
+    const stored = await selectRows(client, schema, table, rows);
+    for (const [index, row] of rows.entries()) row.before = row.after = stored.get(index) ?? null;
   }
 }
 
-/** Found rows by their identity, in the form the folds know (projections/projection.ts, ColumnType). */
+/** Found rows by their index in `wanted`, in the form the folds know (projections/projection.ts, ColumnType). */
 async function selectRows(
   client: ClientBase,
   schema: string,
   table: AnyTable,
-  wanted: readonly Pick<RowOperation, 'tenantId' | 'slot' | 'key'>[],
-): Promise<Map<string, object>> {
+  wanted: readonly HeldRow[],
+): Promise<Map<number, object>> {
   const columns = Object.entries(table.columns).map(([name, type]) => `${selected(name, type)} as "${name}"`);
   const { rows } = await client.query<{ __n: string } & Record<string, unknown>>(
     `select k.n::int as "__n"${['', ...columns].join(', ')}
      from ${unnestedKeys(table)} join ${schema}.${table.name} t on ${keysMatch(table)}`,
     keyArrays(table, wanted),
   );
-  const found = new Map<string, object>();
-  for (const { __n, ...row } of rows) {
-    const place = wanted[Number(__n) - 1];
-    if (place) found.set(identity(place), row);
-  }
-  return found;
+  return new Map(rows.map(({ __n, ...row }) => [Number(__n) - 1, row]));
 }
 
 async function deleteRows(
@@ -192,10 +145,7 @@ function keysMatch(table: AnyTable): string {
     .join(' and ');
 }
 
-function keyArrays(
-  { primaryKey }: AnyTable,
-  places: readonly Pick<RowOperation, 'tenantId' | 'slot' | 'key'>[],
-): unknown[][] {
+function keyArrays({ primaryKey }: AnyTable, places: readonly HeldRow[]): unknown[][] {
   return [
     places.map(({ tenantId }) => tenantId),
     places.map(({ slot }) => slot),
