@@ -23,12 +23,16 @@ export function holds({ from, to }: SlotRange, slot: number): boolean {
 }
 
 /** Whether rows of this tenant in this slot belong here. */
-export function covers(
-  { slots, tenantId, except }: Coverage,
-  row: { tenantId: string; slot: number },
+export function covers(coverage: Coverage, row: { tenantId: string; slot: number }): boolean {
+  return holds(coverage.slots, row.slot) && coversTenant(coverage, row.tenantId);
+}
+
+/** Whether rows of this tenant belong here, in some slots at least. */
+export function coversTenant(
+  { tenantId, except }: Pick<Coverage, 'tenantId' | 'except'>,
+  which: string,
 ): boolean {
-  if (!holds(slots, row.slot)) return false;
-  return tenantId === null ? !except.includes(row.tenantId) : tenantId === row.tenantId;
+  return tenantId === null ? !except.includes(which) : tenantId === which;
 }
 
 /** The slots that both have, or `null`. */

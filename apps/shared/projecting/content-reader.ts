@@ -42,7 +42,8 @@ export class ContentReader {
 
   /** The event with its content, or null for a chunk. Throws only when log or parser cannot be reached. */
   async join(event: LogEvent): Promise<ReadableEvent | null> {
-    if ('undecodable' in event) return event;
+    // A chunk that cannot be read shows when its fact comes; the tiers without content never see it at all.
+    if ('undecodable' in event) return event.type === 'MessageContentStored' ? null : event;
     if (event.type === 'MessageContentStored') {
       this.hold(event);
       return null;

@@ -3,7 +3,7 @@ import type { ProjectionTier } from '../../../projections/tier';
 import { slotOf } from '../../../domain/slot';
 import { parseStreamName } from '../../../domain/stream-name';
 import type { UndecodableEvent } from '../event-store/event-store';
-import { covers, type Coverage } from '../generations/coverage';
+import { covers, coversTenant, type Coverage } from '../generations/coverage';
 import type { LaneEvent, Sequence } from './lane-event';
 
 /** An event as the reader hands it on, or one that nobody can apply, with the reason. */
@@ -19,22 +19,25 @@ export function foldEvent(tier: ProjectionTier, event: ReadableEvent): LaneEvent
   const { tenantId, entityId: sequenceId } = stream;
   const sequence: Sequence = { tenantId, sequenceId, slot: slotOf(tenantId, sequenceId) };
   const { id, type, position } = event;
-  const known = { id, type, position, sequence, bytes: 0 };
+  const known = { id, type, position, sequence, bytes: 0, changesRows: false };
   if ('undecodable' in event) return { ...known, operations: [], poison: event.reason };
   try {
     const operations = tier.projections.flatMap((projection) => projection.project(event));
-    return { ...known, operations, poison: null, bytes: bytesOf(event) };
+    return { ...known, operations, changesRows: operations.length > 0, poison: null, bytes: bytesOf(event) };
   } catch (error) {
     return { ...known, operations: [], poison: error instanceof Error ? error.message : String(error) };
   }
 }
 
-/** The part of an event that concerns a lane: the rows it covers, and poison if it covers the sequence. */
+/**
+ * The part of an event that concerns a lane: the rows it covers. Poison concerns every lane of the tenant, since the
+ * sequence changes rows of many slots and must stop in all of them.
+ */
 export function partFor(coverage: Coverage, event: LaneEvent): LaneEvent {
   const operations = event.operations.filter((operation) => covers(coverage, operation));
-  if (operations.length === event.operations.length && event.poison === null) return event;
-  const isOurs = covers(coverage, event.sequence);
-  return { ...event, operations, poison: isOurs ? event.poison : null };
+  const poison = coversTenant(coverage, event.sequence.tenantId) ? event.poison : null;
+  if (operations.length === event.operations.length && poison === event.poison) return event;
+  return { ...event, operations, poison };
 }
 
 function bytesOf({ content }: ContentEvent): number {

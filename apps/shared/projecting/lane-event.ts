@@ -14,7 +14,10 @@ export interface LaneEvent {
   readonly type: string;
   readonly position: bigint;
   readonly sequence: Sequence;
+  /** Those of the rows that the lane covers. */
   readonly operations: readonly RowOperation[];
+  /** Whether it changes rows of the tier at all, whichever lanes they belong to. */
+  readonly changesRows: boolean;
   /** Set: nobody can apply it; its sequence is parked. */
   readonly poison: string | null;
   /** What it holds in memory, roughly; bodies count, small rows do not. */

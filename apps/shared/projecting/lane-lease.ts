@@ -1,5 +1,6 @@
 import type { ClientBase, Pool } from 'pg';
 import type { Coverage } from '../generations/coverage';
+import type { IdDigest } from '../log-ledger/id-digest';
 import type { Checkpoint } from './lane-event';
 
 /** Whoever holds it may write the lane until somebody else has taken it over. */
@@ -148,19 +149,26 @@ function asBigint(text: string | null): bigint | null {
   return text === null ? null : BigInt(text);
 }
 
+/** The halves of a digest add up modulo this (log-ledger/id-digest.ts). */
+const twoTo64 = '18446744073709551616';
+
 /** Moves the checkpoint in the transaction of the rows it stands for, which {@link beginBatch} has begun. */
 export async function moveCheckpoint(
   client: ClientBase,
   schema: string,
   lease: LaneLease,
-  { to, events, parked }: { to: Checkpoint; events: number; parked: number },
+  { to, events, digest, parked }: { to: Checkpoint; events: number; digest: IdDigest; parked: number },
 ): Promise<void> {
   await client.query(
     `update ${schema}.checkpoints
      set commit_position = $2, prepare_position = $2, event_id = $3, events = events + $4, updated_at = now(),
          parked_sequences = parked_sequences + $5,
+         id_digest_hi = (id_digest_hi + $7::numeric) % ${twoTo64}, id_digest_lo = (id_digest_lo + $8::numeric) % ${twoTo64},
          lease_expires_at = now() + $6 * interval '1 millisecond'
      where lane = $1`,
-    [lease.lane, to.position.toString(), to.eventId, events, parked, leaseDurationMs],
+    [
+      ...[lease.lane, to.position.toString(), to.eventId, events, parked, leaseDurationMs],
+      ...[digest.hi.toString(), digest.lo.toString()],
+    ],
   );
 }

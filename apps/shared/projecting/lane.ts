@@ -5,8 +5,9 @@ import { untilAvailable } from '../postgres/retry';
 import { inTransaction } from '../postgres/transaction';
 import type { Checkpoint, LaneEvent } from './lane-event';
 import { beginBatch, isHeld, LaneHeld, LaneLost, moveCheckpoint, type LaneLease } from './lane-lease';
-import { park, parkedAmong, sequenceName, type ParkedEvent } from './parked-sequences';
-import { applyOperations, isPoison, type PositionedOperation } from './row-writer';
+import { addDigests, digestOf, emptyDigest, type IdDigest } from '../log-ledger/id-digest';
+import { park, splitBatch, stop, stoppedAmong, type BatchEvent, type ParkedEvent } from './parked-sequences';
+import { applyOperations, isPoison } from './row-writer';
 
 export interface LaneOptions {
   /** Connections of role mailfold_projector to the database of the generation. */
@@ -107,7 +108,7 @@ export class Lane {
     for (const wake of this.roomWaiters.splice(0)) wake();
   }
 
-  private takeBatch(): LaneEvent[] {
+  private takeBatch(): BatchEvent[] {
     let bytes = 0;
     let size = 0;
     for (const event of this.queue) {
@@ -116,18 +117,21 @@ export class Lane {
       size += 1;
     }
     this.queuedBytes -= bytes;
-    return this.queue.splice(0, size);
+    const { coverage } = this.options.lease;
+    return this.queue
+      .splice(0, size)
+      .map((event) => ({ ...event, isHome: covers(coverage, event.sequence) }));
   }
 
   /** Halves a batch that can never be applied until the event that is to blame stands alone; that one is parked. */
-  private async commitWhole(batch: readonly LaneEvent[]): Promise<void> {
+  private async commitWhole(batch: readonly BatchEvent[]): Promise<void> {
     try {
       return await this.commit(batch);
     } catch (error) {
       if (!isPoison(error)) throw error;
       const [only, ...others] = batch;
       if (only === undefined) return;
-      if (others.length === 0) return this.commit([{ ...only, poison: messageOf(error), operations: [] }]);
+      if (others.length === 0) return this.commit([{ ...only, operations: [], refusal: messageOf(error) }]);
     }
     const middle = Math.ceil(batch.length / 2);
     await this.commitWhole(batch.slice(0, middle));
@@ -135,8 +139,10 @@ export class Lane {
   }
 
   /** As far as a barrier allows; the rest once it is gone. */
-  private async commit(batch: readonly LaneEvent[]): Promise<void> {
-    let rest = batch;
+  private async commit(batch: readonly BatchEvent[]): Promise<void> {
+    // A barrier may have let the first ones through before a later one turned out to be poison.
+    const reached = this.committed?.position ?? null;
+    let rest = batch.filter(({ position }) => reached === null || position > reached);
     while (rest.length > 0) {
       try {
         return await this.commitNow(rest);
@@ -157,7 +163,7 @@ export class Lane {
   }
 
   /** Transient errors are waited out for ever: a lane never skips and never gives up by itself. */
-  private async commitNow(batch: readonly LaneEvent[]): Promise<void> {
+  private async commitNow(batch: readonly BatchEvent[]): Promise<void> {
     const last = batch.at(-1);
     if (last === undefined) return;
     const to = { position: last.position, eventId: last.id };
@@ -171,9 +177,9 @@ export class Lane {
     for (const event of parked) this.options.onParked?.(event);
   }
 
-  private async write(batch: readonly LaneEvent[], to: Checkpoint): Promise<ParkedEvent[]> {
+  private async write(batch: readonly BatchEvent[], to: Checkpoint): Promise<ParkedEvent[]> {
     const { pool, schema, lease } = this.options;
-    const effective = batch.filter(({ operations, poison }) => poison !== null || operations.length > 0);
+    const effective = batch.filter(isEffective);
     const tenantIds = tenantsOf(effective);
     return inTransaction(pool, async (client) => {
       const { position, holdAt } = await beginBatch(client, schema, lease, tenantIds);
@@ -181,22 +187,18 @@ export class Lane {
       if (position === to.position) return [];
       if (position !== (this.committed?.position ?? null)) throw new LaneLost(lease.lane);
       if (holdAt !== null && holdAt < to.position) throw new LaneHeld(lease.lane, holdAt);
-      let parked: ParkedEvent[] = [];
-      let sequences = 0;
-      if (effective.length > 0) {
-        const split = splitPoison(effective, await parkedAmong(client, schema, effective));
-        await applyOperations(client, schema, split.operations);
-        await park(client, schema, split.parked);
-        parked = split.parked;
-        sequences = split.newlyStopped;
-      }
-      const events = batch.filter(({ sequence }) => covers(lease.coverage, sequence)).length;
-      await moveCheckpoint(client, schema, lease, { to, events, parked: sequences });
+      const stoppedBefore =
+        effective.length === 0 ? [] : await stoppedAmong(client, schema, lease.lane, effective);
+      const { operations, parked, stopped, newlyParked } = splitBatch(lease.lane, effective, stoppedBefore);
+      await applyOperations(client, schema, operations);
+      await park(client, schema, parked);
+      await stop(client, schema, stopped);
+      await moveCheckpoint(client, schema, lease, { to, ...tallyOf(batch), parked: newlyParked });
       await client.query('select pg_notify($1, $2)', [
         `mailfold_${this.options.tier}`,
         this.notice(to, tenantIds),
       ]);
-      return parked;
+      return [...parked];
     });
   }
 
@@ -212,26 +214,21 @@ function tenantsOf(events: readonly LaneEvent[]): string[] {
   return [...new Set(events.map(({ sequence }) => sequence.tenantId))];
 }
 
-/** A sequence goes on only as far as its first poison event: what comes after it was decided upon what it said. */
-function splitPoison(
-  events: readonly LaneEvent[],
-  alreadyParked: ReadonlySet<string>,
-): { operations: PositionedOperation[]; parked: ParkedEvent[]; newlyStopped: number } {
-  const stopped = new Set(alreadyParked);
-  const operations: PositionedOperation[] = [];
-  const parked: ParkedEvent[] = [];
-  for (const event of events) {
-    if (event.poison !== null) parked.push({ event, reason: event.poison });
-    else if (stopped.has(sequenceName(event)))
-      parked.push({ event, reason: 'an earlier event of its sequence is parked' });
-    else {
-      const { position } = event;
-      operations.push(...event.operations.map((operation) => ({ position, operation })));
-      continue;
-    }
-    stopped.add(sequenceName(event));
+/** Whether the lane has anything to write for it; all others only move the checkpoint. */
+function isEffective({ operations, poison, refusal, isHome, changesRows }: BatchEvent): boolean {
+  return operations.length > 0 || poison !== null || refusal !== undefined || (isHome && changesRows);
+}
+
+/** Of the events that belong to the lane by their own slot and tenant: over all lanes, each event counts once. */
+function tallyOf(batch: readonly BatchEvent[]): { events: number; digest: IdDigest } {
+  let events = 0;
+  let digest = emptyDigest;
+  for (const { id, isHome } of batch) {
+    if (!isHome) continue;
+    events += 1;
+    digest = addDigests(digest, digestOf(id));
   }
-  return { operations, parked, newlyStopped: stopped.size - alreadyParked.size };
+  return { events, digest };
 }
 
 function messageOf(error: unknown): string {

@@ -1,32 +1,136 @@
 import type { ClientBase } from 'pg';
 import { storableText } from '../mail/storable-text';
 import type { LaneEvent } from './lane-event';
+import type { PositionedOperation } from './row-writer';
 
 const reasonLengthMax = 1_000;
-
-/** Which sequences of these events are parked already; as of this transaction, so that a release takes effect at once. */
-export async function parkedAmong(
-  client: ClientBase,
-  schema: string,
-  events: readonly LaneEvent[],
-): Promise<ReadonlySet<string>> {
-  const { rows } = await client.query<{ sequence: string }>(
-    `select distinct p.tenant_id || '/' || p.sequence_id as sequence
-     from unnest($1::uuid[], $2::uuid[]) as k (tenant_id, sequence_id)
-     join ${schema}.parked_sequences p on p.tenant_id = k.tenant_id and p.sequence_id = k.sequence_id`,
-    [events.map(({ sequence }) => sequence.tenantId), events.map(({ sequence }) => sequence.sequenceId)],
-  );
-  return new Set(rows.map(({ sequence }) => sequence));
-}
-
-export function sequenceName({ sequence }: LaneEvent): string {
-  return `${sequence.tenantId}/${sequence.sequenceId}`;
-}
+/** In place of a lane: all of them. */
+const everyLane = -1;
 
 /** An event that was not applied, and why. */
 export interface ParkedEvent {
   readonly event: LaneEvent;
   readonly reason: string;
+}
+
+/** From which position on a lane applies nothing of a sequence. Every lane knows of poison that nobody can read or project. */
+export interface StoppedSequence {
+  readonly tenantId: string;
+  readonly sequenceId: string;
+  /** Of the poison event. */
+  readonly position: bigint;
+  /** Null: every lane; else the one lane whose own rows could not take the event. */
+  readonly lane: number | null;
+}
+
+/** An event in a lane's batch. */
+export interface BatchEvent extends LaneEvent {
+  /** Whether the lane covers the sequence: it keeps what is parked of it. */
+  readonly isHome: boolean;
+  /** Set: the lane has found out by its own rows that it cannot apply the event; others may have applied their part. */
+  readonly refusal?: string;
+}
+
+/** What becomes of a batch, given what is stopped already. */
+export interface Split {
+  readonly operations: readonly PositionedOperation[];
+  readonly parked: readonly ParkedEvent[];
+  readonly stopped: readonly StoppedSequence[];
+  /** How many sequences the lane has begun to park. */
+  readonly newlyParked: number;
+}
+
+/**
+ * A sequence goes on only as far as its first poison event: what comes after it was decided upon what it said. Poison that
+ * can be known without looking at rows stops the sequence in every lane of every target, so that what is applied does not
+ * depend on how slots are divided. A value that PostgreSQL or a fold refuses, given the row it meets, stops it in the lane
+ * that has met it.
+ */
+export function splitBatch(
+  lane: number,
+  batch: readonly BatchEvent[],
+  stoppedBefore: readonly StoppedSequence[],
+): Split {
+  const stops = new Map<string, StoppedSequence>(stoppedBefore.map((stop) => [nameOf(stop), stop]));
+  const operations: PositionedOperation[] = [];
+  const parked: ParkedEvent[] = [];
+  const stopped: StoppedSequence[] = [];
+  let newlyParked = 0;
+  for (const event of batch) {
+    const { sequence, position, isHome, poison, refusal } = event;
+    const stop = stops.get(nameOf(sequence));
+    if (poison === null && refusal === undefined && !(stop !== undefined && stop.position < position)) {
+      operations.push(...event.operations.map((operation) => ({ position, operation })));
+      continue;
+    }
+    const reason = poison ?? refusal ?? 'an earlier event of its sequence is parked';
+    const keeps = isHome || refusal !== undefined || stop?.lane === lane;
+    if (keeps) parked.push({ event, reason });
+    // Another lane of the schema may have written down the same stop already.
+    const isFirst = stop === undefined || stop.position === position;
+    if (keeps && isFirst) newlyParked += 1;
+    if (stop !== undefined) continue;
+    const { tenantId, sequenceId } = sequence;
+    const newStop = { tenantId, sequenceId, position, lane: poison === null ? lane : null };
+    stops.set(nameOf(newStop), newStop);
+    stopped.push(newStop);
+  }
+  return { operations, parked, stopped, newlyParked };
+}
+
+function nameOf({ tenantId, sequenceId }: { tenantId: string; sequenceId: string }): string {
+  return `${tenantId}/${sequenceId}`;
+}
+
+/** Which sequences of these events are stopped in a lane; as of this transaction, so that a release takes effect at once. */
+export async function stoppedAmong(
+  client: ClientBase,
+  schema: string,
+  lane: number,
+  events: readonly LaneEvent[],
+): Promise<StoppedSequence[]> {
+  const { rows } = await client.query<{
+    tenantId: string;
+    sequenceId: string;
+    position: string;
+    lane: number;
+  }>(
+    `select distinct on (s.tenant_id, s.sequence_id)
+            s.tenant_id as "tenantId", s.sequence_id as "sequenceId", s.position::text as position, s.lane
+     from unnest($1::uuid[], $2::uuid[]) as k (tenant_id, sequence_id)
+     join ${schema}.stopped_sequences s on s.tenant_id = k.tenant_id and s.sequence_id = k.sequence_id
+     where s.lane in (${everyLane}, $3) order by s.tenant_id, s.sequence_id, s.position`,
+    [
+      events.map(({ sequence }) => sequence.tenantId),
+      events.map(({ sequence }) => sequence.sequenceId),
+      lane,
+    ],
+  );
+  return rows.map((row) => ({
+    ...row,
+    position: BigInt(row.position),
+    lane: row.lane === everyLane ? null : row.lane,
+  }));
+}
+
+/** In the transaction of the batch. */
+export async function stop(
+  client: ClientBase,
+  schema: string,
+  stopped: readonly StoppedSequence[],
+): Promise<void> {
+  if (stopped.length === 0) return;
+  await client.query(
+    `insert into ${schema}.stopped_sequences (tenant_id, sequence_id, position, lane)
+     select * from unnest($1::uuid[], $2::uuid[], $3::numeric[], $4::smallint[])
+     on conflict (tenant_id, sequence_id, lane) do nothing`,
+    [
+      stopped.map(({ tenantId }) => tenantId),
+      stopped.map(({ sequenceId }) => sequenceId),
+      stopped.map(({ position }) => position.toString()),
+      stopped.map(({ lane }) => lane ?? everyLane),
+    ],
+  );
 }
 
 /** Keeps the order of what was not applied, for whoever folds the sequence again once the cause is gone. */

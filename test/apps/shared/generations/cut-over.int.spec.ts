@@ -137,7 +137,7 @@ it('never lets a reader see the log go back: canary, whole tier, tenant and the 
   const seen = new Map<number, bigint>();
   let stale = await readPlacement(control, 'oltp');
   const reading = (async () => {
-    for (let readAt = performance.now(); isWriting; ) {
+    for (let readAt = performance.now(); isWriting;) {
       if (performance.now() - readAt > 200) {
         readAt = performance.now();
         stale = await readPlacement(control, 'oltp');

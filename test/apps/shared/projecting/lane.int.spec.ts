@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { slotOf } from '../../../../domain/slot';
 import { oltpTier } from '../../../../projections/oltp';
+import { addDigests, digestOf } from '../../../../apps/shared/log-ledger/id-digest';
 import { createPool } from '../../../../apps/shared/postgres/pool';
 import { migrate } from '../../../../apps/shared/postgres/migrate';
 import { withTenant } from '../../../../apps/shared/postgres/transaction';
@@ -103,6 +104,10 @@ function history(): RecordedLog {
   return log.read('mail 15', 'ana', 1);
 }
 
+function undecodable({ id, streamName, revision, position }: RecordedLog['events'][number]): ReadableEvent {
+  return { undecodable: true, type: 'Unheard', reason: 'unknown type', id, streamName, revision, position };
+}
+
 async function expectEqual(left: string, right: string): Promise<void> {
   const sides = [left, right].map((schema) => ({ pool: auditor, schema }));
   const comparison = await compareGenerations(oltpTier, sides[0]!, sides[1]!);
@@ -129,15 +134,49 @@ describe('a lane', () => {
     await expectEqual(whole, fourLanes);
   });
 
-  it('counts each event once, whatever the lanes', async () => {
+  it('counts each event once, whatever the lanes, and sums up their ids as the ledger does', async () => {
     const { events } = history();
-    const schema = await newSchema(4);
-    await project(schema, events);
-    const rows = await queryAsSuperuser<{ events: string }>(
-      url,
-      `select sum(events) as events from ${schema}.checkpoints`,
+    const digest = events.map(({ id }) => digestOf(id)).reduce(addDigests);
+    for (const lanes of [1, 4]) {
+      const schema = await newSchema(lanes);
+      await project(schema, events, 7);
+      const rows = await queryAsSuperuser(
+        url,
+        `select sum(events)::int as events, sum(id_digest_hi) % 18446744073709551616 as hi,
+                sum(id_digest_lo) % 18446744073709551616 as lo from ${schema}.checkpoints`,
+      );
+      expect(rows).toEqual([{ events: events.length, hi: String(digest.hi), lo: String(digest.lo) }]);
+    }
+  });
+
+  it('stops a poisoned sequence at the same event in every lane, however the slots are divided', async () => {
+    const { events } = history();
+    const poisoned = new Map([
+      ['ConversationOpened', idOf('mail 4')],
+      ['ConversationAssigned', idOf('mail 0')],
+    ]);
+    const readable = events.map((event): ReadableEvent =>
+      'conversationId' in event.data && poisoned.get(event.type) === event.data.conversationId
+        ? undecodable(event)
+        : event,
     );
-    expect(Number(rows[0]?.events)).toBe(events.length);
+    const schemas = [await newSchema(), await newSchema(2), await newSchema(8)];
+    for (const schema of schemas) await project(schema, readable);
+    const [whole, ...divided] = schemas;
+    const parkedIn = (schema: string) =>
+      queryAsSuperuser<{ reason: string }>(
+        url,
+        `select event_id, reason from ${schema}.parked_sequences order by position`,
+      );
+    const parked = await parkedIn(whole ?? '');
+    expect(parked.filter(({ reason }) => reason === 'unknown type')).toHaveLength(2);
+    expect(parked.length).toBeGreaterThan(4);
+    for (const schema of divided) {
+      await expectEqual(whole ?? '', schema);
+      expect(await parkedIn(schema)).toEqual(parked);
+      const counted = `select sum(parked_sequences)::int as n from ${schema}.checkpoints`;
+      expect(await queryAsSuperuser(url, counted)).toEqual([{ n: 2 }]);
+    }
   });
 
   it('commits rows and checkpoint together, though its connections are cut again and again', async () => {
@@ -180,15 +219,7 @@ describe('a lane', () => {
       event.type === 'ConversationOpened' && event.data.conversationId === poisoned
         ? { ...event, data: { ...event.data, subject: 'zero \0 byte' } }
         : event.type === 'ConversationOpened' && event.data.conversationId === idOf('mail 4')
-          ? {
-              undecodable: true,
-              id: event.id,
-              streamName: event.streamName,
-              type: 'Unheard',
-              revision: 0,
-              position: event.position,
-              reason: 'unknown type',
-            }
+          ? undecodable(event)
           : event,
     );
     const schema = await newSchema();
