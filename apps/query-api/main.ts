@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { loadConfig } from '../shared/config/load-config';
+import { tierDatabaseUrls } from '../shared/config/tier-databases';
 import { createHttpApplication, listen } from '../shared/http/http-application';
 import { runProcess } from '../shared/process/run-process';
 import { openCache } from '../shared/redis/open-cache';
@@ -17,7 +18,7 @@ runProcess('query-api', async (context) => {
   const config = loadConfig(queryApiVariables);
   const cache = openCache(config.REDIS_URL, (error) => log.debug({ err: error }, 'cache'));
   context.onShutdown(() => cache.close());
-  const tiers = await openTiers(config, log);
+  const tiers = await openTiers(config, tierDatabaseUrls(), log);
   context.onShutdown(() => tiers.close());
   const app = await createHttpApplication({
     module: QueryApiModule.over(
@@ -25,7 +26,7 @@ runProcess('query-api', async (context) => {
       new TierStatuses(tiers.readers, cache),
     ),
     log,
-    authenticator: new TenantKeys(tiers.readers.oltp, config.AFTER_WAIT_MAX_MS),
+    authenticator: new TenantKeys(tiers.readers.oltp, config.AFTER_WAIT_MAX_MS, config.MAILFOLD_ADMIN_KEY),
     translate: readFailure,
     description: {
       title: 'Mailfold query API',

@@ -10,6 +10,8 @@ export const queryApiVariables = z.object({
   CONTENT_DATABASE_URL: sharedVariables.CONTENT_DATABASE_URL,
   OLAP_DATABASE_URL: sharedVariables.OLAP_DATABASE_URL,
   REDIS_URL: sharedVariables.REDIS_URL,
+  /** With it an operator may read as any tenant (access/operator.ts); proofs compare generations that way. */
+  MAILFOLD_ADMIN_KEY: z.string().min(24, 'at least 24 characters').optional(),
   /** How long a read with ?after waits for its position before it answers 503. */
   AFTER_WAIT_MAX_MS: z.coerce.number().int().min(0).max(30_000).default(2_000),
   /** Bound on one read of a database; the answer is 503 after it. */

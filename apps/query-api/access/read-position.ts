@@ -3,6 +3,8 @@ import type { FastifyRequest } from 'fastify';
 import { principalOf } from '../../shared/http/access';
 import { invalidFields } from '../../shared/http/problem';
 import type { Reader } from '../reading/reads';
+import { isOperator } from './operator';
+import { generationDetail, generationHeader, isGenerationChoice, wantedGenerations } from './read-generation';
 
 const positionPattern = /^\d{1,20}$/;
 const positionMax = 2n ** 64n - 1n;
@@ -25,7 +27,7 @@ export function wantedPosition(request: FastifyRequest): bigint | null {
     );
 }
 
-/** For handlers: the tenant of the key, and the position. Problem `invalid-fields` for a header that holds none. */
+/** For handlers: the tenant of the key, and what it wants to read. Problem `invalid-fields` for headers that say nothing of it. */
 export const ReaderOf = createParamDecorator((_: unknown, context: ExecutionContext): Reader => {
   const request = context.switchToHttp().getRequest<FastifyRequest>();
   const header = request.headers[readAfterHeader];
@@ -34,5 +36,15 @@ export const ReaderOf = createParamDecorator((_: unknown, context: ExecutionCont
       { field: 'X-Read-After', detail: 'must be a position, as X-Log-Position tells it' },
     ]);
   }
-  return { tenantId: principalOf(request).tenantId, after: wantedPosition(request) };
+  const generation = request.headers[generationHeader];
+  if (generation !== undefined && !isGenerationChoice(generation)) {
+    throw invalidFields([{ field: 'X-Read-Generation', detail: generationDetail }]);
+  }
+  const principal = principalOf(request);
+  return {
+    tenantId: principal.tenantId,
+    after: wantedPosition(request),
+    generations: wantedGenerations(request),
+    isOperator: isOperator(principal),
+  };
 });

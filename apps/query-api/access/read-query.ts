@@ -1,6 +1,7 @@
 import { ApiHideProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import { IsInt, IsOptional, IsString, IsUUID, Length, Max, Min, ValidateBy } from 'class-validator';
+import { generationDetail, isGenerationChoice } from './read-generation';
 import { isPosition } from './read-position';
 
 export const pageSizeMax = 200;
@@ -29,6 +30,18 @@ export class ReadQuery {
   @IsOptional()
   @IsPosition()
   after?: string;
+
+  @ApiPropertyOptional({
+    description:
+      'A frozen (as-of) generation to be read instead of what serves: its number, or numbers by tier (`oltp:5,content:3`). It shows the rows as they were at its position. 404 when there is none, or its time is over.',
+    example: '5',
+  })
+  @IsOptional()
+  @ValidateBy({
+    name: 'isGenerationChoice',
+    validator: { validate: isGenerationChoice, defaultMessage: () => generationDetail },
+  })
+  generation?: string;
 }
 
 export class PageQuery extends ReadQuery {

@@ -4,6 +4,7 @@ import type { Authenticator, Principal } from '../../shared/http/access';
 import { apiKeyHash, parseApiKey, type ApiKey } from '../../shared/http/api-key';
 import { isTransient } from '../../shared/postgres/transient-error';
 import type { TierReader } from '../reading/tier-reader';
+import { operatorFor } from './operator';
 import { wantedPosition } from './read-position';
 
 /** A revoked key must fail within 5 s (reliability.md B1 API2). */
@@ -46,17 +47,19 @@ export class TenantKeys implements Authenticator {
   constructor(
     private readonly oltp: TierReader,
     private readonly afterWaitMaxMs: number,
+    /** MAILFOLD_ADMIN_KEY, if operators may read here. */
+    private readonly adminKey: string | undefined,
   ) {}
 
   async tenantOf(token: string, request: FastifyRequest): Promise<Principal | null> {
     const key = parseApiKey(token);
-    if (key === null) return null;
+    if (key === null) return operatorFor(token, this.adminKey, request);
     // The hash alone would let a key with another tenant's id in it find this one's entry.
     const cacheKey = `${key.tenantId}.${apiKeyHash(key.secret)}`;
     const after = wantedPosition(request);
     let known = await this.known.fetch(cacheKey, { context: key });
     if (known?.principal === null && after !== null) {
-      await this.oltp.pin(key.tenantId, after, this.afterWaitMaxMs);
+      await this.oltp.pin({ tenantId: key.tenantId, after, timeoutMs: this.afterWaitMaxMs });
       known = await this.known.fetch(cacheKey, { context: key, forceRefresh: true });
     }
     if (!known || Date.now() >= known.expiresAtMs) return null;
@@ -68,11 +71,12 @@ export class TenantKeys implements Authenticator {
   }
 
   private async ask({ tenantId, secret }: ApiKey): Promise<Known> {
-    const pin = await this.oltp.pin(tenantId, null, 0);
-    const [row] = await this.oltp.read(pin, tenantId, (rows) =>
-      rows.query<{ id: string; expiresAt: Date | null; revokedAt: Date | null }>(
+    const pin = await this.oltp.pin({ tenantId, after: null, timeoutMs: this.afterWaitMaxMs });
+    // Keys lie where their tenant does.
+    const [row] = await this.oltp.readOne(pin, tenantId, ({ schema, query }) =>
+      query<{ id: string; expiresAt: Date | null; revokedAt: Date | null }>(
         'api-key',
-        `select id, expires_at as "expiresAt", revoked_at as "revokedAt" from ${rows.schema}.api_keys
+        `select id, expires_at as "expiresAt", revoked_at as "revokedAt" from ${schema}.api_keys
          where tenant_id = $1 and key_hash = $2`,
         [tenantId, apiKeyHash(secret)],
       ),

@@ -1,7 +1,7 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
-import { jsonObject } from '../reading/row-json';
 import { Reads, type Reader } from '../reading/reads';
 import { Representation } from '../reading/representation';
+import type { PartRows } from '../reading/tenant-rows';
 
 const agentStatsTtlMs = 10_000;
 
@@ -23,36 +23,59 @@ export class GetAgentStatsHandler implements IQueryHandler<GetAgentStats> {
     return this.reads.answer(reader, {
       tiers: ['oltp'],
       cache: { route: 'agent-stats', parameters: [agentId], ttlMs: agentStatsTtlMs },
-      load: (from) =>
-        from('oltp', async ({ schema, tenantId, query }) => {
-          const [row] = await query<{ items: string; first: string | null }>(
-            agentId === null ? 'agents-stats' : 'agent-stats',
-            agentStats(schema, agentId !== null),
-            [tenantId, ...(agentId === null ? [] : [agentId])],
-          );
-          if (agentId === null) return new Representation(`{"items":${row?.items ?? '[]'}}`);
-          return row?.first == null ? null : new Representation(row.first);
-        }),
+      load: async (from) => {
+        const found = await from.all('oltp', (rows) => rows.each((part) => deskOf(part, agentId)));
+        const items = agentStats(found);
+        if (agentId === null) return new Representation(JSON.stringify({ items }));
+        return items[0] === undefined ? null : new Representation(JSON.stringify(items[0]));
+      },
     });
   }
 }
 
+/** What one part knows of an agent: who it is, or what lies on the desk from the conversations of that part. */
+interface Desk {
+  readonly agentId: string;
+  /** Null in parts that do not hold the user. */
+  readonly name: string | null;
+  readonly status: string | null;
+  readonly openConversations: number;
+  readonly pendingConversations: number;
+  readonly totalUnread: number;
+}
+
+function deskOf({ schema, tenantId, served, query }: PartRows, agentId: string | null): Promise<Desk[]> {
+  const ofAgent = (column: string): string => (agentId === null ? '' : `and ${column} = $2::uuid`);
+  const figure = (column: string): string => `coalesce(s.${column}, 0)::int`;
+  return query<Desk & Record<string, unknown>>(
+    agentId === null ? 'agents-stats' : 'agent-stats',
+    `select coalesce(u.id, s.agent_id) as "agentId", u.name, u.status,
+       ${figure('open')} as "openConversations", ${figure('pending')} as "pendingConversations",
+       ${figure('unread')} as "totalUnread"
+     from (select id, name, status from ${schema}.users
+           where tenant_id = $1 ${ofAgent('id')}${served()}) u
+     full join (select agent_id, sum(open_conversations) as open, sum(pending_conversations) as pending,
+                       sum(total_unread) as unread
+                from ${schema}.agent_inbox_summary
+                where tenant_id = $1 ${ofAgent('agent_id')}${served()} group by agent_id) s on s.agent_id = u.id`,
+    [tenantId, ...(agentId === null ? [] : [agentId])],
+  );
+}
+
 /** An agent's figures lie in one row per slot, so that slots can move between shards: the sum is the figure. */
-function agentStats(schema: string, ofOne: boolean): string {
-  const figure = (column: string): string => `coalesce(sum(s.${column}), 0)::int`;
-  const item = jsonObject({
-    agentId: 'u.id',
-    name: 'u.name',
-    status: 'u.status',
-    openConversations: figure('open_conversations'),
-    pendingConversations: figure('pending_conversations'),
-    totalUnread: figure('total_unread'),
-  });
-  return `
-    select coalesce(json_agg(item order by id), '[]')::text as items, (json_agg(item)->0)::text as first
-    from (select u.id, ${item} as item
-          from ${schema}.users u
-          left join ${schema}.agent_inbox_summary s on s.tenant_id = $1 and s.agent_id = u.id
-          where u.tenant_id = $1 ${ofOne ? 'and u.id = $2::uuid' : ''}
-          group by u.id, u.name, u.status) agents`;
+function agentStats(desks: readonly Desk[]): Desk[] {
+  const sums = new Map<string, Desk>();
+  for (const desk of desks) {
+    const sum = sums.get(desk.agentId);
+    sums.set(desk.agentId, {
+      agentId: desk.agentId,
+      name: sum?.name ?? desk.name,
+      status: sum?.status ?? desk.status,
+      openConversations: (sum?.openConversations ?? 0) + desk.openConversations,
+      pendingConversations: (sum?.pendingConversations ?? 0) + desk.pendingConversations,
+      totalUnread: (sum?.totalUnread ?? 0) + desk.totalUnread,
+    });
+  }
+  const known = [...sums.values()].filter(({ name }) => name !== null);
+  return known.sort((one, other) => (one.agentId < other.agentId ? -1 : 1));
 }

@@ -1,7 +1,9 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
-import { jsonObject } from '../reading/row-json';
 import { Reads, type Reader } from '../reading/reads';
 import { Representation } from '../reading/representation';
+import type { PartRows } from '../reading/tenant-rows';
+
+const dayMs = 86_400_000;
 
 export interface DayRange {
   /** YYYY-MM-DD, UTC days, both inclusive. */
@@ -41,33 +43,45 @@ export class GetDailyAnalyticsHandler implements IQueryHandler<GetDailyAnalytics
   constructor(private readonly reads: Reads) {}
 
   async execute({ reader, range }: GetDailyAnalytics): Promise<Representation | null> {
-    const { from: firstDay, to: lastDay, mailboxId } = range;
     return this.reads.answer(reader, {
       tiers: ['olap'],
-      load: (from) =>
-        from('olap', async ({ schema, tenantId, query }) => {
-          const [row] = await query<{ items: string }>(
-            mailboxId === null ? 'daily' : 'daily-mailbox',
-            dailyAnalytics(schema, mailboxId !== null),
-            [tenantId, firstDay, lastDay, ...(mailboxId === null ? [] : [mailboxId])],
-          );
-          return new Representation(`{"items":${row?.items ?? '[]'}}`);
-        }),
+      load: async (from) => {
+        const found = await from.all('olap', (rows) => rows.each((part) => daysOf(part, range)));
+        return new Representation(JSON.stringify({ items: dailyAnalytics(range, found) }));
+      },
     });
   }
 }
 
-/** Served by the primary key, which begins with tenant and day. */
-function dailyAnalytics(schema: string, ofMailbox: boolean): string {
-  const sums = Object.fromEntries(
-    Object.entries(figures).map(([field, column]) => [field, `coalesce(sum(a.${column}), 0)::bigint`]),
+/** `day` and the figures, which PostgreSQL sends as text. */
+type Day = Readonly<Record<'day' | keyof typeof figures, string>>;
+
+/** Days without a row are absent. Served by the primary key, which begins with tenant and day. */
+function daysOf({ schema, tenantId, served, query }: PartRows, range: DayRange): Promise<Day[]> {
+  const { from, to, mailboxId } = range;
+  const sums = Object.entries(figures).map(([field, column]) => `sum(${column}) as "${field}"`);
+  return query<Day>(
+    mailboxId === null ? 'daily' : 'daily-mailbox',
+    `select to_char(day, 'YYYY-MM-DD') as day, ${sums.join(', ')}
+     from ${schema}.daily_analytics
+     where tenant_id = $1 and day between $2::date and $3::date${served()}
+       ${mailboxId === null ? '' : 'and email_account_id = $4::uuid'}
+     group by daily_analytics.day`,
+    [tenantId, from, to, ...(mailboxId === null ? [] : [mailboxId])],
   );
-  return `
-    select coalesce(json_agg(item order by day), '[]')::text as items
-    from (select d.day, ${jsonObject({ day: `to_char(d.day, 'YYYY-MM-DD')`, ...sums })} as item
-          from (select generate_series($2::date, $3::date, interval '1 day')::date as day) d
-          left join ${schema}.daily_analytics a
-            on a.tenant_id = $1 and a.day = d.day ${ofMailbox ? 'and a.email_account_id = $4::uuid' : ''}
-             and a.day between $2::date and $3::date
-          group by d.day) days`;
+}
+
+function dailyAnalytics({ from, to }: DayRange, found: readonly Day[]): Record<string, unknown>[] {
+  const days = new Map<string, Record<string, number>>();
+  for (let at = Date.parse(from); at <= Date.parse(to); at += dayMs)
+    days.set(new Date(at).toISOString().slice(0, 'YYYY-MM-DD'.length), noFigures());
+  for (const { day, ...its } of found) {
+    const sums = days.get(day) ?? {};
+    for (const [name, figure] of Object.entries(its)) sums[name] = (sums[name] ?? 0) + Number(figure);
+  }
+  return [...days].map(([day, sums]) => ({ day, ...sums }));
+}
+
+function noFigures(): Record<string, number> {
+  return Object.fromEntries(dailyFigures.map((name) => [name, 0]));
 }

@@ -1,9 +1,9 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import { nextCursorOf, placeOfCursor, type Place } from '../reading/cursor';
-import { isoTime, jsonObject, jsonPage, placeOf, type JsonPage } from '../reading/row-json';
+import { isoTime, jsonObject, placeOf } from '../reading/row-json';
 import { Reads, type Reader } from '../reading/reads';
 import { Representation } from '../reading/representation';
-import type { TenantRows } from '../reading/tier-reader';
+import type { Listing, PartRows, TenantRows } from '../reading/tenant-rows';
 
 const conversationTtlMs = 5 * 60_000;
 /** A merge names the conversation that has the messages now, which may itself be merged later. */
@@ -35,10 +35,10 @@ export class GetConversationHandler implements IQueryHandler<GetConversation> {
         ttlMs: conversationTtlMs,
       },
       load: (from) =>
-        from('oltp', async (rows) => {
-          const found = await conversationRow(rows, conversationId);
+        from.all('oltp', async (rows) => {
+          const found = await unmergedConversation(rows, conversationId);
           if (found === null) return null;
-          const messages = await messagePage(rows, found.id, limit, behind);
+          const messages = await rows.page(messagesOf(found.id, limit, behind));
           const headers: Record<string, string> = { etag: `"${found.revision}"` };
           if (found.id !== conversationId) headers['content-location'] = `/v1/conversations/${found.id}`;
           return new Representation(
@@ -76,33 +76,39 @@ const read = jsonObject({ agentId: 'r.agent_id', seenCount: 'r.seen_count', seen
 
 interface ConversationRow {
   readonly id: string;
+  readonly status: string;
+  readonly mergedInto: string | null;
   readonly revision: string;
   readonly item: string;
   readonly notes: string;
   readonly reads: string;
 }
 
-/** The conversation itself or, for one that was merged, the one that has its messages now. */
+/** The conversation itself or, for one that was merged, the one that has its messages now. It may lie in any part. */
+async function unmergedConversation(rows: TenantRows, id: string): Promise<ConversationRow | null> {
+  let wanted = id;
+  for (let merges = 0; merges <= mergesMax; merges++) {
+    const found = await conversationRow(rows.holding(wanted), wanted);
+    if (found?.status !== 'merged') return found;
+    if (found.mergedInto === null) return null;
+    wanted = found.mergedInto;
+  }
+  return null;
+}
+
+/** Notes and read marks lie where their conversation does. */
 async function conversationRow(
-  { schema, tenantId, query }: TenantRows,
+  { schema, tenantId, query }: PartRows,
   id: string,
 ): Promise<ConversationRow | null> {
   const [row] = await query<ConversationRow & Record<string, unknown>>(
     'conversation',
-    `with recursive named as (
-       select id, status, merged_into, 0 as merges from ${schema}.conversations
-       where tenant_id = $1 and id = $2
-       union all
-       select next.id, next.status, next.merged_into, named.merges + 1
-       from named join ${schema}.conversations next on next.tenant_id = $1 and next.id = named.merged_into
-       where named.status = 'merged' and named.merges < ${mergesMax})
-     select c.id, c.stream_revision as revision, ${conversation}::text as item,
+    `select c.id, c.status, c.merged_into as "mergedInto", c.stream_revision as revision, ${conversation}::text as item,
        (select coalesce(json_agg(${note} order by n.created_at, n.id), '[]') from ${schema}.conversation_notes n
         where n.tenant_id = $1 and n.conversation_id = c.id)::text as notes,
        (select coalesce(json_agg(${read} order by r.agent_id), '[]') from ${schema}.conversation_reads r
         where r.tenant_id = $1 and r.conversation_id = c.id)::text as reads
-     from named join ${schema}.conversations c on c.tenant_id = $1 and c.id = named.id
-     where named.status <> 'merged' limit 1`,
+     from ${schema}.conversations c where c.tenant_id = $1 and c.id = $2`,
     [tenantId, id],
   );
   return row ?? null;
@@ -125,30 +131,29 @@ const message = jsonObject({
   receivedAt: isoTime('m.processed'),
 });
 
-/** Served by inbox_message_refs_by_conversation. */
-async function messagePage(
-  { schema, tenantId, query }: TenantRows,
-  conversationId: string,
-  limit: number,
-  behind: Place | null,
-): Promise<JsonPage> {
+/**
+ * Messages have slots of their own, so those of one conversation lie in all parts; a message's recipients lie with it.
+ * Served by inbox_message_refs_by_conversation.
+ */
+function messagesOf(conversationId: string, limit: number, behind: Place | null): Listing {
   const person = jsonObject({ name: 'p.name', address: 'p.address' });
   const people = (kind: string): string =>
     `coalesce(json_agg(${person} order by p.ordinal) filter (where p.kind = '${kind}'), '[]') as "${kind}"`;
-  const page = `
+  const select: Listing['select'] = ({ schema, served }) => `
     select ${message} as item, ${placeOf('m.processed', 'm.id')} as place
     from (select * from ${schema}.inbox_message_refs
-          where tenant_id = $1 and conversation_id = $2::uuid
+          where tenant_id = $1 and conversation_id = $3::uuid${served()}
             ${behind === null ? '' : 'and (processed, id) > ($4::timestamptz, $5::uuid)'}
-          order by processed, id limit $3::int + 1) m
+          order by processed, id limit $2::int + 1) m
     cross join lateral (
       select ${people('from')}, ${people('to')}, ${people('cc')} from ${schema}.message_recipients p
       where p.tenant_id = $1 and p.message_id = m.id) people
     order by m.processed, m.id`;
-  const [row] = await query<JsonPage>(
-    behind === null ? 'messages' : 'messages-on',
-    jsonPage(page, '$3::int'),
-    [tenantId, conversationId, limit, ...(behind === null ? [] : [behind.time, behind.id])],
-  );
-  return row ?? { items: '[]', next: null };
+  return {
+    name: behind === null ? 'messages' : 'messages-on',
+    order: 'ascending',
+    limit,
+    select,
+    values: [conversationId, ...(behind === null ? [] : [behind.time, behind.id])],
+  };
 }

@@ -1,8 +1,9 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import { pageOf, placeOfCursor, type Place } from '../reading/cursor';
-import { isoTime, jsonObject, jsonPage, placeOf, type JsonPage } from '../reading/row-json';
+import { isoTime, jsonObject, placeOf } from '../reading/row-json';
 import { Reads, type Reader } from '../reading/reads';
 import type { Representation } from '../reading/representation';
+import type { Listing } from '../reading/tenant-rows';
 
 /** Those a list can be asked for. A merged conversation is another name of one that is listed already. */
 export const listedStatuses = ['open', 'pending', 'resolved', 'spam', 'trash'] as const;
@@ -39,11 +40,7 @@ export class ListConversationsHandler implements IQueryHandler<ListConversations
       tiers: ['oltp'],
       cache: { route: 'conversations', parameters: [filter], ttlMs: inboxListTtlMs },
       load: (from) =>
-        from('oltp', async (rows) => {
-          const { text, values } = conversationPage(rows.schema, rows.tenantId, filter, before);
-          const [page] = await rows.query<JsonPage>(null, text, values);
-          return pageOf(page);
-        }),
+        from.all('oltp', async (rows) => pageOf(await rows.page(conversationListing(filter, before)))),
     });
   }
 }
@@ -70,14 +67,9 @@ const listItem = jsonObject({
  * Not prepared: a plan made for the average tenant, in which a mailbox has hardly more rows than the tenant, reads all of
  * a large tenant's inbox for a small mailbox. Preparing gained nothing that could be measured.
  */
-export function conversationPage(
-  schema: string,
-  tenantId: string,
-  filter: ConversationFilter,
-  before: Place | null,
-): { text: string; values: unknown[] } {
-  const values: unknown[] = [tenantId, filter.limit];
-  const bound = (value: unknown, type: string): string => `$${values.push(value)}::${type}`;
+export function conversationListing(filter: ConversationFilter, before: Place | null): Listing {
+  const values: unknown[] = [];
+  const bound = (value: unknown, type: string): string => `$${2 + values.push(value)}::${type}`;
   const conditions = ['tenant_id = $1'];
   if (filter.mailboxId !== null) {
     conditions.push(`email_account_id = ${bound(filter.mailboxId, 'uuid')}`);
@@ -92,12 +84,14 @@ export function conversationPage(
   const newestFirst = 'updated_at desc, id desc';
   // PostgreSQL does not see that rows of `is null` are all equal in that column, and would not use its index's order.
   const inIndexOrder = filter.assigneeId === 'none' ? `assigned_agent_id, ${newestFirst}` : newestFirst;
-  const scans = filter.statuses.map(
-    (status) =>
-      `(select * from ${schema}.conversations where ${conditions.join(' and ')} and status = '${status}'
-        order by ${inIndexOrder} limit $2::int + 1)`,
-  );
-  const page = `select ${listItem} as item, ${placeOf('updated_at', 'id')} as place
-                from (${scans.join(' union all ')}) merged order by ${newestFirst} limit $2::int + 1`;
-  return { text: jsonPage(page, '$2::int'), values };
+  const select: Listing['select'] = ({ schema, served }) => {
+    const scans = filter.statuses.map(
+      (status) =>
+        `(select * from ${schema}.conversations where ${conditions.join(' and ')} and status = '${status}'${served()}
+          order by ${inIndexOrder} limit $2::int + 1)`,
+    );
+    return `select ${listItem} as item, ${placeOf('updated_at', 'id')} as place
+            from (${scans.join(' union all ')}) merged order by ${newestFirst} limit $2::int + 1`;
+  };
+  return { name: null, order: 'descending', limit: filter.limit, select, values };
 }

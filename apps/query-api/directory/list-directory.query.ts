@@ -1,8 +1,9 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
-import { pageOf, placeOfCursor } from '../reading/cursor';
-import { isoTime, jsonObject, jsonPage, placeOf, type JsonPage } from '../reading/row-json';
+import { pageOf, placeOfCursor, type Place } from '../reading/cursor';
+import { isoTime, jsonObject, placeOf } from '../reading/row-json';
 import { Reads, type Reader } from '../reading/reads';
 import type { Representation } from '../reading/representation';
+import type { Listing } from '../reading/tenant-rows';
 
 const users = {
   table: 'users',
@@ -48,24 +49,26 @@ export class ListDirectoryHandler implements IQueryHandler<ListDirectory> {
 
   async execute({ reader, directory, limit, cursor }: ListDirectory): Promise<Representation | null> {
     const behind = placeOfCursor(cursor);
-    const { table, item } = directories[directory];
     return this.reads.answer(reader, {
       tiers: ['oltp'],
       load: (from) =>
-        from('oltp', async ({ schema, tenantId, query }) => {
-          const [page] = await query<JsonPage>(
-            behind === null ? directory : `${directory}-on`,
-            jsonPage(
-              `select ${item} as item, ${placeOf('created', 'id')} as place
-               from ${schema}.${table}
-               where tenant_id = $1 ${behind === null ? '' : 'and (created, id) > ($3::timestamptz, $4::uuid)'}
-               order by created, id limit $2::int + 1`,
-              '$2::int',
-            ),
-            [tenantId, limit, ...(behind === null ? [] : [behind.time, behind.id])],
-          );
-          return pageOf(page);
-        }),
+        from.all('oltp', async (rows) => pageOf(await rows.page(listing(directory, limit, behind)))),
     });
   }
+}
+
+function listing(directory: Directory, limit: number, behind: Place | null): Listing {
+  const { table, item } = directories[directory];
+  const select: Listing['select'] = ({ schema, served }) => `
+    select ${item} as item, ${placeOf('created', 'id')} as place
+    from ${schema}.${table}
+    where tenant_id = $1${served()} ${behind === null ? '' : 'and (created, id) > ($3::timestamptz, $4::uuid)'}
+    order by created, id limit $2::int + 1`;
+  return {
+    name: behind === null ? directory : `${directory}-on`,
+    order: 'ascending',
+    limit,
+    select,
+    values: behind === null ? [] : [behind.time, behind.id],
+  };
 }

@@ -21,7 +21,7 @@ export class GetAttachmentHandler implements IQueryHandler<GetAttachment> {
     return this.reads.answer(reader, {
       tiers: ['content'],
       load: async (from) => {
-        const [row] = await from('content', ({ schema, tenantId, query }) =>
+        const [row] = await from.one('content', messageId, ({ schema, tenantId, query }) =>
           query<{ content: Buffer; filename: string | null; mimeType: string; sha256: string }>(
             'attachment',
             `select a.content, a.filename, a.mime_type as "mimeType", a.content_sha256 as sha256

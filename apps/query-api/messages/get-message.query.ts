@@ -4,7 +4,7 @@ import { sanitiseHtml, sanitiserVersion } from '../../shared/mail/sanitise-html'
 import { isoTime, jsonObject } from '../reading/row-json';
 import { Reads, type Reader } from '../reading/reads';
 import { Representation } from '../reading/representation';
-import type { TenantRows } from '../reading/tier-reader';
+import type { PartRows } from '../reading/tenant-rows';
 
 const messageTtlMs = 60_000;
 const textBytesMax = 32 * 1024 * 1024;
@@ -30,7 +30,7 @@ export class GetMessageHandler implements IQueryHandler<GetMessage> {
       tiers: ['content'],
       cache: { route: 'message', parameters: [messageId, sanitiserVersion], ttlMs: messageTtlMs },
       load: async (from) => {
-        const row = await from('content', (rows) => contentRow(rows, messageId));
+        const row = await from.one('content', messageId, (part) => contentRow(part, messageId));
         return row && representationOf(messageId, row);
       },
     });
@@ -74,7 +74,7 @@ const attachment = jsonObject({
 
 /** Served by content_objects_by_message and attachments_by_content. */
 async function contentRow(
-  { schema, tenantId, query }: TenantRows,
+  { schema, tenantId, query }: PartRows,
   messageId: string,
 ): Promise<ContentRow | null> {
   const [row] = await query<ContentRow>(

@@ -22,7 +22,7 @@ export class GetRawMessageHandler implements IQueryHandler<GetRawMessage> {
     return this.reads.answer(reader, {
       tiers: ['content'],
       load: async (from) => {
-        const [row] = await from('content', ({ schema, tenantId, query }) =>
+        const [row] = await from.one('content', messageId, ({ schema, tenantId, query }) =>
           query<{ raw: Buffer; size: number; sha256: string; compression: Compression }>(
             'raw-message',
             `select content_raw as raw, raw_size_bytes as size, raw_sha256 as sha256, compression_type as compression

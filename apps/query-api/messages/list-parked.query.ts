@@ -1,8 +1,9 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
-import { pageOf, placeOfCursor } from '../reading/cursor';
-import { isoTime, jsonObject, jsonPage, placeOf, type JsonPage } from '../reading/row-json';
+import { pageOf, placeOfCursor, type Place } from '../reading/cursor';
+import { isoTime, jsonObject, placeOf } from '../reading/row-json';
 import { Reads, type Reader } from '../reading/reads';
-import { Representation } from '../reading/representation';
+import type { Representation } from '../reading/representation';
+import type { Listing, PartRows } from '../reading/tenant-rows';
 
 /** Mails that could not be read as mail, latest first, each with the reason. Their bytes are whole under /raw. */
 export class ListParked extends Query<Representation | null> {
@@ -29,24 +30,11 @@ export class ListParkedHandler implements IQueryHandler<ListParked> {
     return this.reads.answer(reader, {
       tiers: ['oltp', 'content'],
       load: async (from) => {
-        const [page] = await from('oltp', ({ schema, tenantId, query }) =>
-          query<JsonPage>(before === null ? 'parked' : 'parked-on', parkedPage(schema, before !== null), [
-            tenantId,
-            limit,
-            ...(before === null ? [] : [before.time, before.id]),
-          ]),
-        );
-        if (page === undefined) return pageOf(page);
+        const page = await from.all('oltp', (rows) => rows.page(parkedMessages(limit, before)));
         const items = JSON.parse(page.items) as ParkedItem[];
         // The reason lies with the bytes, in the tier the parser writes.
-        const reasons = await from('content', ({ schema, tenantId, query }) =>
-          query<{ id: string; reason: string | null; rawSizeBytes: number }>(
-            'parked-reasons',
-            `select message_id as id, parked_reason as reason, raw_size_bytes as "rawSizeBytes"
-             from ${schema}.content_objects where tenant_id = $1 and message_id = any ($2::uuid[])`,
-            [tenantId, items.map(({ id }) => id)],
-          ),
-        );
+        const ids = items.map(({ id }) => id);
+        const reasons = await from.all('content', (rows) => rows.each((part) => reasonsIn(part, ids)));
         const reasonOf = new Map(reasons.map((row) => [row.id, row]));
         const joined = items.map((item) => {
           const { reason = null, rawSizeBytes = null } = reasonOf.get(item.id) ?? {};
@@ -59,19 +47,40 @@ export class ListParkedHandler implements IQueryHandler<ListParked> {
 }
 
 /** Served by inbox_message_refs_parked. */
-function parkedPage(schema: string, goesOn: boolean): string {
+function parkedMessages(limit: number, before: Place | null): Listing {
   const item = jsonObject({
     id: 'id',
     mailboxId: 'email_account_id',
     receivedAt: isoTime('processed'),
     rawUrl: `'/v1/messages/' || id || '/raw'`,
   });
-  return jsonPage(
-    `select ${item} as item, ${placeOf('processed', 'id')} as place
-     from ${schema}.inbox_message_refs
-     where tenant_id = $1 and status = 'parked'
-       ${goesOn ? 'and (processed, id) < ($3::timestamptz, $4::uuid)' : ''}
-     order by processed desc, id desc limit $2::int + 1`,
-    '$2::int',
+  const select: Listing['select'] = ({ schema, served }) => `
+    select ${item} as item, ${placeOf('processed', 'id')} as place
+    from ${schema}.inbox_message_refs
+    where tenant_id = $1 and status = 'parked'${served()}
+      ${before === null ? '' : 'and (processed, id) < ($3::timestamptz, $4::uuid)'}
+    order by processed desc, id desc limit $2::int + 1`;
+  return {
+    name: before === null ? 'parked' : 'parked-on',
+    order: 'descending',
+    limit,
+    select,
+    values: before === null ? [] : [before.time, before.id],
+  };
+}
+
+interface Reason {
+  readonly id: string;
+  readonly reason: string | null;
+  readonly rawSizeBytes: number;
+}
+
+/** Served by content_objects_by_message. */
+function reasonsIn({ schema, tenantId, served, query }: PartRows, messageIds: string[]): Promise<Reason[]> {
+  return query<Reason & Record<string, unknown>>(
+    'parked-reasons',
+    `select message_id as id, parked_reason as reason, raw_size_bytes as "rawSizeBytes"
+     from ${schema}.content_objects where tenant_id = $1 and message_id = any ($2::uuid[])${served()}`,
+    [tenantId, messageIds],
   );
 }

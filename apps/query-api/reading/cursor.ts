@@ -33,8 +33,7 @@ export function nextCursorOf({ next }: Pick<JsonPage, 'next'>): string {
 }
 
 /** `{"items":[…],"nextCursor":…}` of a page that PostgreSQL has written as text. */
-export function pageOf(page: JsonPage | undefined): Representation {
-  const { items, next } = page ?? { items: '[]', next: null };
+export function pageOf({ items, next }: JsonPage): Representation {
   return new Representation(`{"items":${items},"nextCursor":${nextCursorOf({ next })}}`);
 }
 

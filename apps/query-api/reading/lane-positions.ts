@@ -1,3 +1,6 @@
+import { overlap, type Coverage } from '../../shared/generations/coverage';
+import type { TargetPart } from './target-parts';
+
 /** What notices have told of one lane without a gap. */
 interface Heard {
   position: bigint;
@@ -7,6 +10,7 @@ interface Heard {
 }
 
 interface Lane {
+  coverage: Coverage;
   /** By looking at the checkpoints; which tenants changed on the way is not known. */
   seen: bigint;
   heard: Heard | null;
@@ -14,12 +18,21 @@ interface Lane {
 
 export interface Checkpoint {
   readonly lane: number;
+  readonly coverage: Coverage;
   readonly position: bigint;
 }
 
 /** What a projector tells with each commit. `tenants`: whose rows changed; null when they were too many to list. */
-export interface CommitNotice extends Checkpoint {
+export interface CommitNotice {
+  readonly lane: number;
+  readonly position: bigint;
   readonly tenants: readonly string[] | null;
+}
+
+/** Whose rows in which slots: lanes that write none of them do not matter to a read. */
+export interface Scope {
+  readonly tenantId: string;
+  readonly ranges: TargetPart['ranges'];
 }
 
 const tenantsMax = 50_000;
@@ -28,74 +41,100 @@ const tenantsMax = 50_000;
 export const noPosition = -1n;
 
 /**
- * Progress of one generation of a tier, lane by lane. Three things are made of it: how far a read is certain to see, the
- * version under which a tenant's answers may be cached, and whether a position has been reached.
+ * Progress of one target, lane by lane. Three things are made of it: how far a read is certain to see, the version under
+ * which a tenant's answers may be cached, and whether a position has been reached.
  */
 export class LanePositions {
   private readonly lanes = new Map<number, Lane>();
 
-  /** Lowest position of all lanes, `null` while none is known. */
-  get position(): bigint | null {
-    return lowest([...this.lanes.values()].map((lane) => further(lane.seen, lane.heard?.position)));
+  /** Whether the checkpoints were looked at since it last was forgotten. */
+  get isKnown(): boolean {
+    return this.lanes.size > 0;
+  }
+
+  /** Position of the lane that has come furthest: no read has shown more. */
+  get furthest(): bigint {
+    return [...this.lanes.values()].reduce((most, lane) => further(positionOf(lane), most), noPosition);
+  }
+
+  /** Lowest position of all lanes that write rows of the scope, `null` while none is known. */
+  reached(scope: Scope): bigint | null {
+    let least: bigint | null = null;
+    for (const lane of this.lanes.values()) {
+      if (!writes(lane, scope)) continue;
+      const position = positionOf(lane);
+      if (least === null || position < least) least = position;
+    }
+    return least;
   }
 
   /**
-   * Which changes of the tenant are known, and up to where; `null` while a lane has not been heard. The version changes
-   * with every commit that touched the tenant, so a value read after asking is at least as new as its version.
+   * Which changes of the tenant are known; `null` while there is a lane of which less has been heard than seen. The version
+   * changes with every commit that touched the tenant, so a value read after asking is at least as new as its version.
    */
-  versionOf(tenantId: string): { readonly version: string; readonly position: bigint } | null {
-    const parts: string[] = [];
-    const positions: bigint[] = [];
-    for (const [number, { heard }] of [...this.lanes].sort(([left], [right]) => left - right)) {
-      if (heard === null) return null;
-      parts.push(`${number}:${heard.tenants.get(tenantId) ?? heard.base}`);
-      positions.push(heard.position);
+  versionOf(scope: Scope): string | null {
+    const versions: string[] = [];
+    for (const [number, lane] of this.lanes) {
+      if (!writes(lane, scope)) continue;
+      const { heard, seen } = lane;
+      if (heard === null || heard.position < seen) return null;
+      versions.push(`${number}:${heard.tenants.get(scope.tenantId) ?? heard.base}`);
     }
-    const position = lowest(positions);
-    return position === null ? null : { version: parts.join(','), position };
+    return versions.length === 0 ? null : versions.join(',');
   }
 
-  /** Takes in checkpoints that were read over any connection. */
+  /** Takes in all checkpoints of the target, read over any connection. */
   look(checkpoints: readonly Checkpoint[]): void {
-    for (const { lane, position } of checkpoints) {
+    const numbers = new Set(checkpoints.map(({ lane }) => lane));
+    for (const number of [...this.lanes.keys()]) if (!numbers.has(number)) this.lanes.delete(number);
+    for (const { lane, coverage, position } of [...checkpoints].sort((one, other) => one.lane - other.lane)) {
       const known = this.lanes.get(lane);
-      if (known === undefined) this.lanes.set(lane, { seen: position, heard: null });
-      else known.seen = further(position, known.seen);
+      if (known === undefined) this.lanes.set(lane, { coverage, seen: position, heard: null });
+      else Object.assign(known, { coverage, seen: further(position, known.seen) });
     }
   }
 
   /**
-   * Takes in checkpoints that were read over the connection that listens. What lies beyond the last notice was never
-   * told, or is just being told; either way every tenant counts as changed.
+   * Takes in all checkpoints of the target, read over the connection that listens. What lies beyond the last notice was
+   * never told, or is just being told; either way every tenant counts as changed.
    */
   audit(checkpoints: readonly Checkpoint[]): void {
+    this.look(checkpoints);
     for (const { lane, position } of checkpoints) {
       const heard = this.lanes.get(lane)?.heard;
       if (!heard || position > heard.position) this.notice({ lane, position, tenants: null });
     }
   }
 
-  notice({ lane, position, tenants }: CommitNotice): void {
-    const known = this.lanes.get(lane) ?? { seen: position, heard: null };
-    this.lanes.set(lane, known);
+  /** False: the lane is a new one, so that nothing is known of the others either until somebody looks. */
+  notice({ lane, position, tenants }: CommitNotice): boolean {
+    const known = this.lanes.get(lane);
+    if (known === undefined) {
+      this.lanes.clear();
+      return false;
+    }
     const { heard } = known;
     if (heard === null || tenants === null || heard.tenants.size + tenants.length > tenantsMax) {
       const base = further(position, heard?.position);
       known.heard = { position: base, base, tenants: new Map() };
-      return;
+      return true;
     }
     heard.position = further(position, heard.position);
     for (const tenantId of tenants) heard.tenants.set(tenantId, position);
+    return true;
   }
+}
+
+function writes({ coverage }: Lane, { tenantId, ranges }: Scope): boolean {
+  if (coverage.tenantId === null ? coverage.except.includes(tenantId) : coverage.tenantId !== tenantId)
+    return false;
+  return ranges.some((range) => overlap(range, coverage.slots) !== null);
+}
+
+function positionOf({ seen, heard }: Lane): bigint {
+  return further(seen, heard?.position);
 }
 
 function further(position: bigint, other: bigint | undefined): bigint {
   return other !== undefined && other > position ? other : position;
-}
-
-function lowest(positions: readonly bigint[]): bigint | null {
-  return positions.reduce<bigint | null>(
-    (least, position) => (least === null || position < least ? position : least),
-    null,
-  );
 }

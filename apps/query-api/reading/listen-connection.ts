@@ -8,8 +8,8 @@ const reconnectDelayMaxMs = 2_000;
 
 export interface ListenHandlers {
   /**
-   * Reads what notifications would have told, over the very connection that listens: at once after LISTEN, and every 5 s
-   * from then on, which also finds out that a connection is dead although nobody said so.
+   * Reads what notifications would have told, over the very connection that listens: at once after LISTEN, every 5 s
+   * from then on, which also finds out that a connection is dead although nobody said so, and when it is asked for.
    */
   catchUp(client: PoolClient, reason: 'connected' | 'heartbeat'): Promise<void>;
   notified(payload: string): void;
@@ -22,6 +22,7 @@ export interface ListenHandlers {
 export class ListenConnection {
   private listening = false;
   private readonly closing = new AbortController();
+  private hurry = new AbortController();
   private running: Promise<void> = Promise.resolve();
 
   constructor(
@@ -42,6 +43,11 @@ export class ListenConnection {
   async close(): Promise<void> {
     this.closing.abort();
     await this.running;
+  }
+
+  /** Has `catchUp` run now instead of with the next heartbeat. */
+  catchUpSoon(): void {
+    this.hurry.abort();
   }
 
   private async listenForEver(): Promise<void> {
@@ -65,7 +71,7 @@ export class ListenConnection {
       await this.handlers.catchUp(client, 'connected');
       this.listening = wasUp = true;
       while (!this.closing.signal.aborted) {
-        await Promise.race([lost, delay(heartbeatIntervalMs, undefined, { signal: this.closing.signal })]);
+        await Promise.race([lost, this.heartbeat()]);
         await this.handlers.catchUp(client, 'heartbeat');
       }
     } catch (error) {
@@ -78,6 +84,14 @@ export class ListenConnection {
       client?.release(true);
     }
     return wasUp;
+  }
+
+  /** Rejects when this is closed. */
+  private async heartbeat(): Promise<void> {
+    const signal = AbortSignal.any([this.closing.signal, this.hurry.signal]);
+    await delay(heartbeatIntervalMs, undefined, { signal }).catch(() => undefined);
+    this.closing.signal.throwIfAborted();
+    this.hurry = new AbortController();
   }
 }
 

@@ -14,6 +14,18 @@ export class TierUnavailable extends Error {
   }
 }
 
+/** A request names a generation that it may not read, or that is not there. */
+export class UnknownGeneration extends Error {
+  override readonly name = 'UnknownGeneration';
+
+  constructor(
+    readonly tier: ReadTier,
+    readonly generation: number,
+  ) {
+    super(`The ${tier} tier has no generation ${generation} to be read`);
+  }
+}
+
 /** The tier has not reached the position a read asked for, and the wait is over. */
 export class PositionNotReached extends Error {
   override readonly name = 'PositionNotReached';

@@ -3,7 +3,9 @@ import { DatabaseError } from 'pg';
 import type { Cache } from '../../shared/redis/cache';
 import { Representation } from './representation';
 import type { ReadTier } from './read-tier';
-import type { Pin, TenantRows, TierReader } from './tier-reader';
+import type { PartRows, TenantRows } from './tenant-rows';
+import { tableGone } from './tier-database';
+import type { Pin, PinRequest, TierReader } from './tier-reader';
 
 export type TierReaders = Readonly<Record<ReadTier, TierReader>>;
 
@@ -11,6 +13,9 @@ export type TierReaders = Readonly<Record<ReadTier, TierReader>>;
 export interface Reader {
   readonly tenantId: string;
   readonly after: bigint | null;
+  /** Tiers to be read in another generation than the one that serves. */
+  readonly generations: ReadonlyMap<ReadTier, number>;
+  readonly isOperator: boolean;
 }
 
 /** How the answer to one request is found. */
@@ -27,8 +32,13 @@ export interface ReadPlan {
   load(from: ReadFrom): Promise<Representation | null>;
 }
 
-/** Reads in the generation that was pinned for this request. */
-export type ReadFrom = <T>(tier: ReadTier, work: (rows: TenantRows) => Promise<T>) => Promise<T>;
+/** Reads in the places that were pinned for this request. */
+export interface ReadFrom {
+  /** All parts of the tenant. */
+  all<T>(tier: ReadTier, work: (rows: TenantRows) => Promise<T>): Promise<T>;
+  /** The part that holds the rows of one entity. */
+  one<T>(tier: ReadTier, entityId: string, work: (rows: PartRows) => Promise<T>): Promise<T>;
+}
 
 interface Pinned {
   readonly pins: ReadonlyMap<ReadTier, Pin>;
@@ -39,7 +49,6 @@ interface Pinned {
 
 /** Raised when the JSON of an answer changes its shape: a new process must not serve what an old one cached. */
 const shapeVersion = 1;
-const tableGone = new Set(['42P01', '3F000']);
 
 /** The one way from a request to rows: pin, wait, cache, read (ADR 8). */
 export class Reads {
@@ -57,14 +66,14 @@ export class Reads {
       return await this.answerPinned(reader, plan);
     } catch (error) {
       if (!(error instanceof DatabaseError && tableGone.has(error.code ?? ''))) throw error;
-      for (const tier of plan.tiers) await this.readers[tier].forgetPointer();
+      for (const tier of plan.tiers) await this.readers[tier].forgetPlacement();
       return this.answerPinned(reader, plan);
     }
   }
 
   private async answerPinned(reader: Reader, plan: ReadPlan): Promise<Representation | null> {
     const pinned = await this.pin(reader, plan);
-    const load = () => plan.load(this.readFrom(reader, pinned));
+    const load = () => plan.load(this.readFrom(pinned));
     const { stamp } = pinned;
     const answer =
       stamp === null || plan.cache === undefined
@@ -80,32 +89,38 @@ export class Reads {
     const pins = new Map<ReadTier, Pin>();
     await Promise.all(
       tiers.map(async (tier) => {
-        pins.set(tier, await this.readers[tier].pin(reader.tenantId, reader.after, this.afterWaitMaxMs));
+        pins.set(tier, await this.readers[tier].pin(this.requestOf(tier, reader)));
       }),
     );
     const all = [...pins.entries()].sort(([left], [right]) => (left < right ? -1 : 1));
-    const versions = all.map(([tier, pin]) => [
-      tier,
-      pin.live.generation,
-      pin.live.epoch,
-      pin.cache?.version,
-    ]);
-    const mayCache = cache !== undefined && all.every(([, pin]) => pin.cache !== null);
+    const versions = all.map(([tier, { version }]) => [tier, version]);
+    const mayCache = cache !== undefined && all.every(([, { version }]) => version !== null);
     return {
       pins,
-      // A cached answer is only as new as what has been heard.
-      position: lowest(all.map(([, pin]) => (mayCache ? (pin.cache?.position ?? null) : pin.position))),
+      position: lowest(all.map(([, { position }]) => position)),
       stamp: mayCache
         ? JSON.stringify([shapeVersion, reader.tenantId, versions, cache.route, cache.parameters])
         : null,
     };
   }
 
-  private readFrom(reader: Reader, { pins }: Pinned): ReadFrom {
-    return (tier, work) => {
+  private readFrom({ pins }: Pinned): ReadFrom {
+    const pinOf = (tier: ReadTier): Pin => {
       const pin = pins.get(tier);
       if (pin === undefined) throw new Error(`The plan does not name the ${tier} tier`);
-      return this.readers[tier].read(pin, reader.tenantId, work);
+      return pin;
+    };
+    return {
+      all: (tier, work) => this.readers[tier].readAll(pinOf(tier), work),
+      one: (tier, entityId, work) => this.readers[tier].readOne(pinOf(tier), entityId, work),
+    };
+  }
+
+  private requestOf(tier: ReadTier, { tenantId, after, generations, isOperator }: Reader): PinRequest {
+    const number = generations.get(tier);
+    return {
+      ...{ tenantId, after, timeoutMs: this.afterWaitMaxMs },
+      ...(number === undefined ? {} : { generation: { number, mayTail: isOperator } }),
     };
   }
 

@@ -1,188 +1,200 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Pool, PoolClient, QueryResultRow } from 'pg';
-import { z } from 'zod';
-import { assertSafe } from '../../shared/postgres/self-check';
-import { withTenant } from '../../shared/postgres/transaction';
+import { partHolding, type Target } from '../../shared/generations/placement';
 import type { Logger } from '../../shared/process/log';
-import { LanePositions, noPosition, type Checkpoint } from './lane-positions';
-import { ListenConnection } from './listen-connection';
-import type { LiveGeneration, LiveGenerations } from './live-generations';
+import { noPosition } from './lane-positions';
+import type { Placements, TierPlacement } from './placements';
 import { PositionNotReached, type ReadTier } from './read-tier';
+import { SwitchFloors } from './switch-floors';
+import type { TargetPart } from './target-parts';
+import type { TierDatabase } from './tier-database';
+import { readParts, type PartRows, type TenantRows } from './tenant-rows';
 
 const pollIntervalMs = 25;
 
-/** The payload of `mailfold_<tier>`; unlisted tenants mean that any may have changed. */
-const commitNotice = z.object({
-  schema: z.string(),
-  lane: z.number().int(),
-  position: z
-    .string()
-    .regex(/^\d{1,20}$/)
-    .or(z.number().int().nonnegative()),
-  tenants: z.array(z.string()).nullish(),
-});
+/** Which part of a tier answers a request: what serves the tenant, unless the request names a generation. */
+export interface PinRequest {
+  readonly tenantId: string;
+  /** Position of the log that the answer must know, if any. */
+  readonly after: bigint | null;
+  /** How long to wait for it. */
+  readonly timeoutMs: number;
+  /** Instead of what serves. `mayTail`: also one that is not frozen. */
+  readonly generation?: { readonly number: number; readonly mayTail: boolean } | undefined;
+}
 
-/** A generation chosen for the whole of one request, and how far a read of it is certain to see. */
+/** A part of a tenant's rows in the database where it lies. */
+export interface PinnedPart extends TargetPart {
+  readonly database: TierDatabase;
+}
+
+/** The places chosen for the whole of one request, and how far a read of them is certain to see. */
 export interface Pin {
-  readonly live: LiveGeneration;
-  /** Null while the tier has not been asked yet. */
+  readonly tenantId: string;
+  readonly parts: readonly PinnedPart[];
+  /** Null while nothing is known of the lanes. */
   readonly position: bigint | null;
   /** Null when answers must not come from the cache: nobody listens, or not everything is heard yet. */
-  readonly cache: { readonly version: string; readonly position: bigint } | null;
+  readonly version: string | null;
 }
 
-/**
- * Reads the rows of one tenant in one generation. A statement is prepared once per connection under its name; without
- * one it is planned anew for its values.
- */
-export interface TenantRows {
-  readonly tenantId: string;
-  /** Schema of the pinned generation, to qualify tables with. */
-  readonly schema: string;
-  readonly query: <Row extends QueryResultRow>(
-    name: string | null,
-    text: string,
-    values: readonly unknown[],
-  ) => Promise<Row[]>;
+interface Waiting {
+  readonly parts: readonly PinnedPart[];
+  readonly wake: () => void;
 }
 
-/** One tier as this process reads it: its pool, the generation that serves, and how far that has come. */
+/** One tier as this process reads it: where its rows are, and how far they have come. */
 export class TierReader {
-  private readonly schemas = new Map<string, LanePositions>();
-  private readonly checked = new Set<string>();
-  private readonly waiting = new Set<() => void>();
+  private readonly databases = new Map<string, TierDatabase>();
+  private readonly floors = new SwitchFloors();
+  private readonly waiting = new Set<Waiting>();
   private polling = false;
-  private readonly connection: ListenConnection;
 
   constructor(
     readonly tier: ReadTier,
-    private readonly pool: Pool,
-    listenPool: Pool,
-    private readonly pointers: LiveGenerations,
+    private readonly placements: Placements,
+    /** Throws TierUnavailable for a database this process has no URL of. */
+    private readonly open: (databaseRef: string, onNews: () => void) => TierDatabase,
     private readonly log: Logger,
   ) {
-    const catchUp = (client: PoolClient, reason: 'connected' | 'heartbeat') => this.catchUp(client, reason);
-    const notified = (payload: string) => this.notified(payload);
-    this.connection = new ListenConnection(listenPool, `mailfold_${tier}`, { catchUp, notified }, log);
-  }
-
-  start(): void {
-    this.connection.start();
+    placements.onChange((now, before) => {
+      if (now.tier === tier) this.follow(now, before);
+    });
   }
 
   async close(): Promise<void> {
-    await this.connection.close();
+    await Promise.all([...this.databases.values()].map((database) => database.close()));
   }
 
+  /** Whether commits are heard as they happen, in all databases of the tier. */
   get listening(): boolean {
-    return this.connection.up;
+    const databases = [...this.databases.values()];
+    return databases.length > 0 && databases.every(({ listening }) => listening);
   }
 
   /**
-   * The generation that serves, once it has reached `after`. Throws {@link PositionNotReached} when it has not within
-   * `timeoutMs`. A position is one of the log, so it means the same in every generation (rebuild.md §4g).
+   * What serves the tenant, once that has reached `after`, and once it has reached what served before it: no reader is taken
+   * back by a switch. Throws {@link PositionNotReached} when it has not within `timeoutMs`, and TierUnavailable or
+   * UnknownGeneration. A position is one of the log, so it means the same in every generation (rebuild.md §4g).
    */
-  async pin(tenantId: string, after: bigint | null, timeoutMs: number): Promise<Pin> {
+  async pin(request: PinRequest): Promise<Pin> {
+    const { tenantId, after, timeoutMs, generation } = request;
     const deadline = performance.now() + timeoutMs;
     for (;;) {
-      const live = await this.pointers.of(this.tier);
-      if (!this.checked.has(live.schema)) await this.check(live);
-      const lanes = this.lanesOf(live.schema);
-      if (lanes.position === null) await this.look(live);
-      const { position } = lanes;
-      if (after === null || (position !== null && position >= after)) {
-        const cache = this.connection.up ? lanes.versionOf(tenantId) : null;
-        return { live, position, cache: cache && cache.position >= (after ?? noPosition) ? cache : null };
-      }
+      const parts = await this.partsFor(request);
+      const pin = pinOf(tenantId, parts);
+      const floor = generation === undefined ? this.floors.under(parts) : noPosition;
+      const least = after !== null && after > floor ? after : floor;
+      if (least === noPosition || (pin.position !== null && pin.position >= least)) return pin;
       const leftMs = deadline - performance.now();
-      if (leftMs <= 0) throw new PositionNotReached(this.tier, after);
-      await this.change(leftMs);
+      if (leftMs <= 0) throw new PositionNotReached(this.tier, least);
+      await this.change(parts, leftMs);
     }
   }
 
-  /** Runs `work` in one transaction that sees the tenant's rows only. */
-  async read<T>(pin: Pin, tenantId: string, work: (rows: TenantRows) => Promise<T>): Promise<T> {
-    const { schema } = pin.live;
-    return withTenant(
-      this.pool,
-      tenantId,
-      (client) =>
-        work({
-          tenantId,
-          schema,
-          query: async <Row extends QueryResultRow>(
-            name: string | null,
-            text: string,
-            values: readonly unknown[],
-          ) => {
-            const prepared = name === null ? {} : { name: `${schema}.${name}` };
-            return (await client.query<Row>({ ...prepared, text, values: [...values] })).rows;
-          },
-        }),
-      // One snapshot for all statements of an answer.
-      { readOnly: true, isolation: 'repeatable read' },
-    );
+  /** Runs `work` on all parts of the pin, in one transaction per database that sees the tenant's rows only. */
+  async readAll<T>({ tenantId, parts }: Pin, work: (rows: TenantRows) => Promise<T>): Promise<T> {
+    return readParts(parts, tenantId, work);
+  }
+
+  /** As {@link readAll}, on the part that holds the rows of one entity: nothing is asked of the others. */
+  async readOne<T>(
+    { tenantId, parts }: Pin,
+    entityId: string,
+    work: (part: PartRows) => Promise<T>,
+  ): Promise<T> {
+    const holding = parts.length === 1 ? parts : [partHolding(parts, tenantId, entityId)];
+    return readParts(holding, tenantId, (rows) => work(rows.holding(entityId)));
   }
 
   /** Called after a read failed for want of a table: the generation was retired just after it had been pinned. */
-  async forgetPointer(): Promise<void> {
-    await this.pointers.refresh();
+  async forgetPlacement(): Promise<void> {
+    await this.placements.refresh();
   }
 
-  /** Checkpoints of the generation that serves, as the database has them now. */
-  async checkpoints(): Promise<{ live: LiveGeneration; rows: CheckpointRow[] }> {
-    const live = await this.pointers.of(this.tier);
-    return { live, rows: await readCheckpoints(this.pool, live) };
+  /** Asks the databases that serve tenants without a place of their own. Throws what they, or the placement, throw. */
+  async probe(): Promise<void> {
+    const placement = await this.placements.of(this.tier);
+    await Promise.all(
+      placement.servingParts(null).map(({ target }) => this.databaseOf(target).look(target.schema)),
+    );
   }
 
-  /** Refuses a generation whose tables would show a tenant the rows of another (reliability.md B2). */
-  async check(live: LiveGeneration): Promise<void> {
-    await assertSafe(this.pool, [live.schema]);
-    this.checked.add(live.schema);
+  /** Refuses targets whose tables would show a tenant the rows of another (reliability.md B2): throws UnsafeDatabase. */
+  async check(): Promise<void> {
+    const placement = await this.placements.of(this.tier);
+    for (const group of placement.tenantGroups)
+      for (const { target } of placement.servingParts(group))
+        await this.databaseOf(target).prepare(target.schema);
   }
 
-  private lanesOf(schema: string): LanePositions {
-    const known = this.schemas.get(schema) ?? new LanePositions();
-    this.schemas.set(schema, known);
-    return known;
+  private async partsFor({ tenantId, generation }: PinRequest): Promise<PinnedPart[]> {
+    const placement = await this.placements.of(this.tier);
+    const parts =
+      generation === undefined
+        ? placement.servingParts(tenantId)
+        : placement.partsIn(
+            generation.number,
+            tenantId,
+            generation.mayTail ? ['frozen', 'tailing'] : ['frozen'],
+          );
+    const pinned = parts.map((part) => ({ ...part, database: this.databaseOf(part.target) }));
+    const fresh = pinned.filter(({ database, target }) => !database.isReady(target.schema));
+    if (fresh.length > 0)
+      await Promise.all(fresh.map(({ database, target }) => database.prepare(target.schema)));
+    return pinned;
   }
 
-  private async catchUp(client: PoolClient, reason: 'connected' | 'heartbeat'): Promise<void> {
-    if (reason === 'connected') this.schemas.clear();
-    const live = await this.pointers.of(this.tier).catch(() => null);
-    if (live === null) return;
-    this.lanesOf(live.schema).audit(positionsOf(await readCheckpoints(client, live)));
-    this.wake();
+  private databaseOf({ databaseRef }: Target): TierDatabase {
+    const known = this.databases.get(databaseRef);
+    if (known !== undefined) return known;
+    const database = this.open(databaseRef, () => this.wake());
+    this.databases.set(databaseRef, database);
+    database.start();
+    return database;
   }
 
-  private notified(payload: string): void {
-    const notice = commitNotice.safeParse(parsed(payload));
-    if (!notice.success) {
-      // It may have told of any tenant; the heartbeat finds out.
-      this.log.warn({ tier: this.tier, reason: 'unreadable notice' }, 'a notification was not understood');
-      return;
+  /**
+   * What tails may serve next: it is listened to and checked before it does, so that its first readers wait for nothing.
+   */
+  private follow(now: TierPlacement, before: TierPlacement | undefined): void {
+    const furthest = (target: Target): bigint =>
+      this.databases.get(target.databaseRef)?.lanesOf(target.schema).furthest ?? noPosition;
+    if (before !== undefined) this.floors.raise(before, now, furthest);
+    const schemas = new Map<TierDatabase, Set<string>>();
+    for (const database of this.databases.values()) schemas.set(database, new Set());
+    for (const { state, targets } of now.generations) {
+      if (state === 'building') continue;
+      for (const target of targets) {
+        try {
+          const database = this.databaseOf(target);
+          schemas.set(database, (schemas.get(database) ?? new Set()).add(target.schema));
+        } catch (error) {
+          this.log.error({ err: error, tier: this.tier }, 'a target that cannot be read from here');
+        }
+      }
     }
-    const { schema, lane, position, tenants } = notice.data;
-    this.lanesOf(schema).notice({ lane, position: BigInt(position), tenants: tenants ?? null });
-    this.wake();
-  }
-
-  private async look(live: LiveGeneration): Promise<void> {
-    this.lanesOf(live.schema).look(positionsOf(await readCheckpoints(this.pool, live)));
+    for (const [database, names] of schemas) {
+      database.watch(names);
+      for (const schema of names)
+        database.prepare(schema).catch((error: unknown) => {
+          this.log.warn({ err: error, tier: this.tier, kind: schema }, 'a target is not ready to be read');
+        });
+    }
   }
 
   /** Resolves when something became known, or after `timeoutMs`. */
-  private async change(timeoutMs: number): Promise<void> {
-    const stop = new AbortController();
-    const woken = new Promise<void>((resolve) => {
-      const wake = (): void => resolve(void this.waiting.delete(wake));
-      this.waiting.add(wake);
-      stop.signal.addEventListener('abort', wake, { once: true });
+  private async change(parts: readonly PinnedPart[], timeoutMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        this.waiting.delete(waiting);
+        resolve();
+      };
+      const timer = setTimeout(wake, timeoutMs);
+      const waiting: Waiting = { parts, wake };
+      this.waiting.add(waiting);
+      if (!this.polling) void this.poll();
     });
-    const timer = setTimeout(() => stop.abort(), timeoutMs);
-    if (!this.polling) void this.poll();
-    await woken;
-    clearTimeout(timer);
   }
 
   /** One for all who wait, and only while somebody does: notices come sooner, but may be lost. */
@@ -190,49 +202,36 @@ export class TierReader {
     this.polling = true;
     while (this.waiting.size > 0) {
       await delay(pollIntervalMs);
-      try {
-        await this.look(await this.pointers.of(this.tier));
-      } catch (error) {
-        this.log.debug({ err: error, tier: this.tier }, 'could not look for a position');
-      }
+      const parts = [...this.waiting].flatMap((each) => each.parts);
+      const bySchema = new Map(parts.map((part) => [part.target.schema, part]));
+      await Promise.all(
+        [...bySchema].map(([schema, { database }]) =>
+          database.look(schema).catch((error: unknown) => {
+            this.log.debug({ err: error, tier: this.tier }, 'could not look for a position');
+          }),
+        ),
+      );
       this.wake();
     }
     this.polling = false;
   }
 
   private wake(): void {
-    for (const wake of [...this.waiting]) wake();
+    for (const { wake } of [...this.waiting]) wake();
   }
 }
 
-export interface CheckpointRow {
-  readonly lane: number;
-  readonly position: string | null;
-  readonly events: string;
-  readonly updatedAt: string;
-}
-
-async function readCheckpoints(db: Pool | PoolClient, { schema }: LiveGeneration): Promise<CheckpointRow[]> {
-  const { rows } = await db.query<CheckpointRow>({
-    name: `${schema}.checkpoints`,
-    text: `select lane, commit_position as position, events,
-                  to_char(updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "updatedAt"
-           from ${schema}.checkpoints order by lane`,
-  });
-  return rows;
-}
-
-function positionsOf(rows: readonly CheckpointRow[]): Checkpoint[] {
-  return rows.map(({ lane, position }) => ({
-    lane,
-    position: position === null ? noPosition : BigInt(position),
-  }));
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
+function pinOf(tenantId: string, parts: readonly PinnedPart[]): Pin {
+  let position: bigint | null = null;
+  const versions: string[] = [];
+  for (const { database, target, ranges } of parts) {
+    const scope = { tenantId, ranges };
+    const lanes = database.lanesOf(target.schema);
+    const reached = lanes.reached(scope);
+    if (reached === null) return { tenantId, parts, position: null, version: null };
+    if (position === null || reached < position) position = reached;
+    const version = database.listening ? lanes.versionOf(scope) : null;
+    if (version !== null) versions.push(JSON.stringify([target.schema, ranges, version]));
   }
+  return { tenantId, parts, position, version: versions.length === parts.length ? versions.join() : null };
 }

@@ -2,12 +2,19 @@ import { Injectable } from '@nestjs/common';
 import type { Cache } from '../../shared/redis/cache';
 import { readTiers, type ReadTier } from '../reading/read-tier';
 import type { TierReaders } from '../reading/reads';
+import type { PartRows } from '../reading/tenant-rows';
+
+/** For a tier that has just been switched and is behind; what is later counts as away. */
+const waitMs = 500;
 
 /** How one tier stands, as a tenant may know it. */
 export interface TierStatus {
   readonly tier: ReadTier;
   readonly state: 'serving' | 'unavailable';
-  readonly generation?: number;
+  /** Those that serve the asking tenant: several while a switch is under way slot by slot. */
+  readonly generations?: readonly number[];
+  /** Over how many schemas its rows are spread. */
+  readonly targets?: number;
   /** Up to where all its lanes have come. Null: no event yet. */
   readonly position?: string | null;
   readonly events?: number;
@@ -34,7 +41,7 @@ export class TierStatuses {
   /** Which tiers can be read now. */
   async reachable(): Promise<Record<ReadTier, boolean>> {
     const answers = await Promise.all(
-      readTiers.map(async (tier) => [tier, await this.readers[tier].checkpoints().then(yes, no)] as const),
+      readTiers.map(async (tier) => [tier, await this.readers[tier].probe().then(yes, no)] as const),
     );
     return Object.fromEntries(answers) as Record<ReadTier, boolean>;
   }
@@ -49,27 +56,34 @@ export class TierStatuses {
 
   private async of(tier: ReadTier, tenantId: string): Promise<TierStatus> {
     const reader = this.readers[tier];
-    const { rows } = await reader.checkpoints();
-    const pin = await reader.pin(tenantId, null, 0);
-    const [parked] = await reader.read(pin, tenantId, ({ schema, query }) =>
-      query<{ count: number }>(
-        'parked-sequences',
-        `select count(distinct sequence_id)::int as count from ${schema}.parked_sequences where tenant_id = $1`,
-        [tenantId],
-      ),
-    );
+    const pin = await reader.pin({ tenantId, after: null, timeoutMs: waitMs });
+    const { parts, position } = pin;
+    const lanes = await Promise.all(parts.map(({ database, target }) => database.look(target.schema)));
+    const rows = lanes.flat();
+    const parked = await reader.readAll(pin, (all) => all.each(parkedIn));
     const latest = rows.map(({ updatedAt }) => updatedAt).sort();
     return {
       tier,
       state: 'serving',
-      generation: pin.live.generation,
-      position: pin.position === null || pin.position < 0n ? null : String(pin.position),
+      generations: [...new Set(parts.map(({ target }) => target.generation))],
+      targets: parts.length,
+      position: position === null || position < 0n ? null : String(position),
       events: rows.reduce((sum, { events }) => sum + Number(events), 0),
       progressedAt: latest.at(-1) ?? null,
-      parkedSequences: parked?.count ?? 0,
+      parkedSequences: parked.reduce((sum, { count }) => sum + count, 0),
       listening: reader.listening,
     };
   }
+}
+
+/** A sequence is parked in its own slot. */
+function parkedIn({ schema, tenantId, served, query }: PartRows): Promise<{ count: number }[]> {
+  return query<{ count: number }>(
+    'parked-sequences',
+    `select count(distinct sequence_id)::int as count from ${schema}.parked_sequences
+     where tenant_id = $1${served()}`,
+    [tenantId],
+  );
 }
 
 function yes(): true {

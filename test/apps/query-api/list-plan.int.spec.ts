@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import {
-  conversationPage,
+  conversationListing,
   type ConversationFilter,
 } from '../../../apps/query-api/conversations/list-conversations.query';
+import { jsonPage } from '../../../apps/query-api/reading/row-json';
 import { ReadSide } from './read-side';
 
 let side: ReadSide;
@@ -68,8 +69,11 @@ describe('a page of the inbox', () => {
 });
 
 async function explained(filter: ConversationFilter, place: typeof before | null): Promise<Plan> {
-  const { text, values } = conversationPage('g1', tenantId, filter, place);
-  const literals = values.map((value) => (typeof value === 'number' ? String(value) : `'${String(value)}'`));
+  const { select, limit, values } = conversationListing(filter, place);
+  const text = jsonPage(select({ schema: 'g1', served: () => '' }), '$2::int');
+  const literals = [tenantId, limit, ...values].map((value) =>
+    typeof value === 'number' ? String(value) : `'${String(value)}'`,
+  );
   await side.query('oltp', 'begin');
   try {
     // As for the unnamed statement of the wire: planned for its values.

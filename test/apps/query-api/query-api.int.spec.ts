@@ -319,10 +319,10 @@ describe('figures and directories', () => {
 
   it('tell how each tier stands, and which cache is live', async () => {
     const { json } = await api.get('/v1/status', acme.key);
-    expect(json.tiers.map(({ tier, state, generation }) => [tier, state, generation])).toEqual([
-      ['oltp', 'serving', 1],
-      ['content', 'serving', 1],
-      ['olap', 'serving', 1],
+    expect(json.tiers.map(({ tier, state, generations }) => [tier, state, generations])).toEqual([
+      ['oltp', 'serving', [1]],
+      ['content', 'serving', [1]],
+      ['olap', 'serving', [1]],
     ]);
     expect(json['cache']).toEqual({ kind: 'memory', answers: true });
     expect((await api.get('/healthz')).json).toEqual({

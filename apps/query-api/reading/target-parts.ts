@@ -1,0 +1,43 @@
+import { allSlots, type SlotRange } from '../../shared/generations/coverage';
+import type { Generation } from '../../shared/generations/generations';
+import { partsOf, type ServedPart, type Target } from '../../shared/generations/placement';
+
+/** What one target serves of a tenant: with it one statement reads all of that, and nothing else. */
+export interface TargetPart {
+  readonly target: Target;
+  /** In order. */
+  readonly ranges: readonly SlotRange[];
+  /** Serves all it holds of the tenant, so that its rows need no look at their slot. */
+  readonly isWhole: boolean;
+}
+
+/** One part for each target, in the order of their slots. */
+export function partsByTarget(served: readonly ServedPart[]): TargetPart[] {
+  const ranges = new Map<Target, SlotRange[]>();
+  for (const { target, slots } of served) ranges.set(target, [...(ranges.get(target) ?? []), slots]);
+  return [...ranges].map(([target, its]) => ({
+    target,
+    ranges: its,
+    isWhole: its.length === 1 && its[0]?.from === target.slots.from && its[0].to === target.slots.to,
+  }));
+}
+
+/** The parts of a tenant in one generation, whatever serves. `null` when it does not hold all of the tenant. */
+export function allPartsOf(
+  { tier, generation, targets }: Generation,
+  tenantId: string,
+): readonly TargetPart[] | null {
+  const pointers = [{ slots: allSlots, generation, previousGeneration: null }];
+  try {
+    return partsByTarget(partsOf({ tier, epoch: 0, pointers, tenantPointers: [], targets }, tenantId));
+  } catch {
+    return null;
+  }
+}
+
+/** SQL for a condition on rows of the part, or '' where all rows are meant. */
+export function onlyServed({ ranges, isWhole }: TargetPart, column = 'slot'): string {
+  if (isWhole) return '';
+  const conditions = ranges.map(({ from, to }) => `${column} between ${from} and ${to}`);
+  return ` and (${conditions.join(' or ')})`;
+}
