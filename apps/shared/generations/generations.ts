@@ -31,7 +31,7 @@ export interface Generation {
 export interface TargetToMake {
   /** Name of the variable that holds the URL of its database. */
   readonly databaseRef: string;
-  readonly coverage: Pick<Coverage, 'slots' | 'tenantId'>;
+  readonly coverage: Pick<Coverage, 'slots' | 'tenantId'> & Partial<Coverage>;
   /** How many lanes share its slots; default 1. */
   readonly lanes?: number;
 }
@@ -140,14 +140,13 @@ export function urlNamed(urls: DatabaseUrls, databaseRef: string): string {
 
 /** Every generation of a tier, oldest first; of all tiers without one. */
 export async function listGenerations(control: Pool | ClientBase, tier?: Tier): Promise<Generation[]> {
-  const { rows } = await control.query<
-    Omit<Generation, 'asOfPosition'> & { asOfPosition: string | null }
-  >(
+  const { rows } = await control.query<Omit<Generation, 'asOfPosition'> & { asOfPosition: string | null }>(
     `select g.tier, g.generation, g.state, g.kind, g.code_version as "codeVersion", g.created_at::text as "createdAt",
             g.as_of_position::text as "asOfPosition", g.expires_at::text as "expiresAt", g.run,
             json_agg(json_build_object('tier', t.tier, 'generation', t.generation, 'shard', t.shard,
               'databaseRef', t.database_ref, 'schema', t.schema_name,
-              'slots', json_build_object('from', t.slot_from, 'to', t.slot_to), 'tenantId', t.tenant_id)
+              'slots', json_build_object('from', t.slot_from, 'to', t.slot_to), 'tenantId', t.tenant_id,
+              'except', t.except_tenants)
               order by t.shard) as targets,
             exists (select from pointers p where p.tier = g.tier and p.generation = g.generation)
               or exists (select from tenant_pointers p where p.tier = g.tier and p.generation = g.generation) as "isLive"
@@ -244,11 +243,11 @@ async function register(
   for (const [shard, { databaseRef, coverage }] of targets.entries())
     await client.query(
       `insert into generation_targets
-         (tier, generation, shard, database_ref, schema_name, slot_from, slot_to, tenant_id)
-       values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,
+         (tier, generation, shard, database_ref, schema_name, slot_from, slot_to, tenant_id, except_tenants)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing`,
       [
         ...[tier, generation, shard, databaseRef, schemaOf(generation, shard, targets.length)],
-        ...[coverage.slots.from, coverage.slots.to, coverage.tenantId],
+        ...[coverage.slots.from, coverage.slots.to, coverage.tenantId, coverage.except ?? []],
       ],
     );
 }
@@ -264,10 +263,13 @@ async function createSchema(
   const ranges = divided(coverage.slots, lanes ?? 1);
   await withOwner(url, (pool) =>
     pool.query(
-      `insert into ${schema}.checkpoints (lane, slot_from, slot_to, only_tenant)
-       select n - 1, f, t, $3 from unnest($1::smallint[], $2::smallint[]) with ordinality as lanes (f, t, n)
+      `insert into ${schema}.checkpoints (lane, slot_from, slot_to, only_tenant, except_tenants)
+       select n - 1, f, t, $3, $4 from unnest($1::smallint[], $2::smallint[]) with ordinality as lanes (f, t, n)
        on conflict (lane) do nothing`,
-      [ranges.map(({ from }) => from), ranges.map(({ to }) => to), coverage.tenantId],
+      [
+        ...[ranges.map(({ from }) => from), ranges.map(({ to }) => to)],
+        ...[coverage.tenantId, coverage.except ?? []],
+      ],
     ),
   );
 }

@@ -2,7 +2,7 @@ import type { ClientBase, Pool } from 'pg';
 import { slotOf } from '../../../domain/slot';
 import type { Tier } from '../../../projections/projection';
 import { inTransaction } from '../postgres/transaction';
-import { holds, overlap, type SlotRange } from './coverage';
+import { holds, overlap, type Coverage, type SlotRange } from './coverage';
 
 /** Where a part of a generation lies: a schema of one database, with what it holds. */
 export interface Target {
@@ -13,8 +13,15 @@ export interface Target {
   readonly databaseRef: string;
   readonly schema: string;
   readonly slots: SlotRange;
-  /** Holds this tenant only; `null`: all tenants. */
+  /** Holds this tenant only; `null`: all tenants but {@link except}. */
   readonly tenantId: string | null;
+  /** Tenants that it has given up, because another generation serves them. */
+  readonly except: readonly string[];
+}
+
+/** What a target holds. */
+export function coverageOf({ slots, tenantId, except }: Target): Coverage {
+  return { slots, tenantId, except };
 }
 
 export interface SlotPointer {
@@ -78,7 +85,7 @@ const placementOf = `
          'previousGeneration', p.previous_generation) order by p.tenant_id), '[]')
      from tenant_pointers p where p.tier = $1) as "tenantPointers",
     (select coalesce(json_agg(json_build_object('tier', t.tier, 'generation', t.generation, 'shard', t.shard,
-         'databaseRef', t.database_ref, 'schema', t.schema_name, 'slots', ${slotsOf('t')}, 'tenantId', t.tenant_id)
+         'databaseRef', t.database_ref, 'schema', t.schema_name, 'slots', ${slotsOf('t')}, 'tenantId', t.tenant_id, 'except', t.except_tenants)
          order by t.generation, t.shard), '[]')
      from generation_targets t join generations g on g.tier = t.tier and g.generation = t.generation
      where t.tier = $1 and g.state <> 'retired') as targets`;
@@ -124,7 +131,8 @@ export function targetOf(placement: Placement, tenantId: string, slot: number): 
 function targetsOf({ targets }: Placement, generation: number, tenantId: string): Target[] {
   return targets.filter(
     (target) =>
-      target.generation === generation && (target.tenantId === null || target.tenantId === tenantId),
+      target.generation === generation &&
+      (target.tenantId === null ? !target.except.includes(tenantId) : target.tenantId === tenantId),
   );
 }
 

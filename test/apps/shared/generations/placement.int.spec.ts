@@ -101,6 +101,18 @@ test('a tenant is served by a target of its own, and by its slots again', async 
   expect(served(back, pinned)).toEqual([`0-4095 g1@${first}`]);
 });
 
+test('a tenant that a target has given up is not served by it, whatever its slots', async () => {
+  const next = await made([
+    { databaseRef: second, coverage: { slots: allSlots, tenantId: null, except: [pinned] } },
+  ]);
+  expect((await listGenerations(control, 'olap')).at(-1)?.targets[0]).toMatchObject({ except: [pinned] });
+  const apart = await made([{ databaseRef: first, coverage: { slots: allSlots, tenantId: pinned } }]);
+  await moved({ tenantId: pinned, to: apart });
+  await moved({ slots: allSlots, to: next });
+  expect(served(await readPlacement(control, 'olap'), pinned)).toEqual([`0-4095 g${apart}@${first}`]);
+  await expect(moved({ tenantId: pinned, to: null })).rejects.toThrow('Slot 0 of olap');
+});
+
 test('a switch is refused when somebody was faster, for a generation that is not kept up, or does not hold the slots', async () => {
   const next = await made([{ databaseRef: first, coverage: { slots: { from: 0, to: 99 }, tenantId: null } }]);
   const { epoch } = await readPlacement(control, 'olap');
