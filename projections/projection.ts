@@ -37,6 +37,8 @@ export interface Table<Row extends object> {
   readonly isWrittenOnce?: true;
   /** A date of the key: the database keeps the rows in partitions by it, and its migration says so (partition_history). */
   readonly partitionedBy?: keyof Row & string;
+  /** Holds the id of the entity whose slot the row lies in, where a column does. */
+  readonly slotColumn?: (keyof Row & string) | 'tenant_id';
   /** Rows of other tables that follow from a change of this one; in the same slot, applied in the same transaction. */
   readonly derive?: (change: RowChange<Row>) => RowOperation[];
 }
@@ -49,6 +51,7 @@ export interface AnyTable {
   readonly isKeyedBySlot?: true;
   readonly isWrittenOnce?: true;
   readonly partitionedBy?: string;
+  readonly slotColumn?: string;
   readonly derive?: (change: RowChange<never>) => RowOperation[];
 }
 

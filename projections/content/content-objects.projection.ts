@@ -36,6 +36,7 @@ export const contentObjectsTable: Table<ContentObjectRow> = {
   name: 'content_objects',
   primaryKey: ['storage_key'],
   isWrittenOnce: true,
+  slotColumn: 'message_id',
   columns: {
     storage_key: 'text',
     message_id: 'uuid',

@@ -27,6 +27,7 @@ export const dailyAnalyticsTable: Table<DailyAnalyticsRow> = {
   name: 'daily_analytics',
   primaryKey: ['day', 'email_account_id'],
   partitionedBy: 'day',
+  slotColumn: 'email_account_id',
   columns: {
     day: 'date',
     email_account_id: 'uuid',

@@ -52,6 +52,7 @@ export interface ConversationNoteRow {
 export const conversationsTable: Table<ConversationRow> = {
   name: 'conversations',
   primaryKey: ['id'],
+  slotColumn: 'id',
   columns: {
     id: 'uuid',
     email_account_id: 'uuid',
@@ -76,12 +77,14 @@ export const conversationsTable: Table<ConversationRow> = {
 export const conversationReadsTable: Table<ConversationReadRow> = {
   name: 'conversation_reads',
   primaryKey: ['conversation_id', 'agent_id'],
+  slotColumn: 'conversation_id',
   columns: { conversation_id: 'uuid', agent_id: 'uuid', seen_count: 'integer', seen_at: 'timestamptz' },
 };
 
 export const conversationNotesTable: Table<ConversationNoteRow> = {
   name: 'conversation_notes',
   primaryKey: ['conversation_id', 'id'],
+  slotColumn: 'conversation_id',
   columns: {
     conversation_id: 'uuid',
     id: 'uuid',

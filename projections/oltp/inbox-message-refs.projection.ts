@@ -50,6 +50,7 @@ export interface RecipientRow {
 export const inboxMessageRefsTable: Table<MessageRefRow> = {
   name: 'inbox_message_refs',
   primaryKey: ['id'],
+  slotColumn: 'id',
   columns: {
     id: 'uuid',
     email_account_id: 'uuid',
@@ -79,6 +80,7 @@ export const messageRecipientsTable: Table<RecipientRow> = {
   name: 'message_recipients',
   primaryKey: ['message_id', 'ordinal'],
   isWrittenOnce: true,
+  slotColumn: 'message_id',
   columns: { message_id: 'uuid', ordinal: 'smallint', kind: 'text', name: 'text', address: 'text' },
 };
 

@@ -1,6 +1,7 @@
 import type { ProjectionTier } from '../tier';
 import { conversationsProjection } from './conversations.projection';
 import { inboxMessageRefsProjection } from './inbox-message-refs.projection';
+import { oltpBalances, oltpRowInvariants } from './invariants';
 import { mailboxesProjection } from './mailboxes.projection';
 import { tenantsProjection } from './tenants.projection';
 import { usersProjection } from './users.projection';
@@ -16,4 +17,6 @@ export const oltpTier: ProjectionTier = {
     conversationsProjection,
     inboxMessageRefsProjection,
   ],
+  rowInvariants: oltpRowInvariants,
+  balances: oltpBalances,
 };

@@ -22,6 +22,7 @@ export interface MailboxRow {
 export const mailboxesTable: Table<MailboxRow> = {
   name: 'mailboxes',
   primaryKey: ['id'],
+  slotColumn: 'id',
   columns: {
     id: 'uuid',
     name: 'text',

@@ -26,11 +26,13 @@ export interface ApiKeyRow {
 export const tenantsTable: Table<TenantRow> = {
   name: 'tenants',
   primaryKey: [],
+  slotColumn: 'tenant_id',
   columns: { name: 'text', time_zone: 'text', created: 'timestamptz' },
 };
 export const apiKeysTable: Table<ApiKeyRow> = {
   name: 'api_keys',
   primaryKey: ['id'],
+  slotColumn: 'tenant_id',
   columns: {
     id: 'uuid',
     name: 'text',

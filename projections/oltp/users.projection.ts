@@ -23,6 +23,7 @@ export interface UserRow {
 export const usersTable: Table<UserRow> = {
   name: 'users',
   primaryKey: ['id'],
+  slotColumn: 'id',
   columns: {
     id: 'uuid',
     name: 'text',
