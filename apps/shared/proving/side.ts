@@ -1,0 +1,87 @@
+import { allSlots, overlap, type Coverage, type SlotRange } from '../generations/coverage';
+import { partsOf, type Placement, type Target } from '../generations/placement';
+
+/** One of the two that a proof compares: a generation, or whatever serves as the proof begins. */
+export type Side = { readonly generation: number } | 'serving';
+
+/** Rows of a target that count for a side. */
+export interface SidePart {
+  readonly target: Target;
+  readonly coverage: Coverage;
+}
+
+/** A side does not hold what is to be proved. */
+export class NotHeld extends Error {
+  override readonly name = 'NotHeld';
+}
+
+/**
+ * Where a side has the rows of a coverage: each row in one part. Rows that a target holds besides, such as those it has
+ * handed over and not shed yet, are in none. Throws {@link NotHeld} where a slot lies in no target, or in two.
+ */
+export function partsOfSide(placement: Placement, side: Side, coverage: Coverage): SidePart[] {
+  const parts =
+    side === 'serving'
+      ? servingParts(placement, coverage)
+      : generationParts(placement, side.generation, coverage);
+  const ofAllTenants = parts.filter((part) => part.coverage.tenantId === coverage.tenantId);
+  refuseGaps(
+    ofAllTenants.map((part) => part.coverage.slots),
+    coverage.slots,
+    side === 'serving' ? placement.tier : `generation ${side.generation} of ${placement.tier}`,
+  );
+  return parts;
+}
+
+function generationParts(placement: Placement, generation: number, coverage: Coverage): SidePart[] {
+  return placement.targets.flatMap((target) => {
+    const slots = overlap(target.slots, coverage.slots);
+    const isAsked = target.tenantId === null || target.tenantId === coverage.tenantId;
+    return target.generation === generation && slots !== null && isAsked
+      ? [{ target, coverage: { ...coverage, slots } }]
+      : [];
+  });
+}
+
+/** Tenants with a place of their own are read there, and nowhere else. */
+function servingParts(placement: Placement, coverage: Coverage): SidePart[] {
+  const { tenantId, except } = coverage;
+  if (tenantId !== null) return tenantParts(placement, tenantId, coverage.slots);
+  const apart = placement.tenantPointers
+    .filter((pointer) => pointer.generation !== null && !except.includes(pointer.tenantId))
+    .map((pointer) => pointer.tenantId);
+  const shared = placement.pointers.flatMap(({ slots, generation }) => {
+    const common = overlap(slots, coverage.slots);
+    if (common === null) return [];
+    const others = { slots: common, tenantId: null, except: [...except, ...apart] };
+    return generationParts(placement, generation, others);
+  });
+  return [...shared, ...apart.flatMap((tenant) => tenantParts(placement, tenant, coverage.slots))];
+}
+
+function tenantParts(placement: Placement, tenantId: string, within: SlotRange): SidePart[] {
+  return partsOf(placement, tenantId).flatMap(({ target, slots }) => {
+    const common = overlap(slots, within);
+    return common === null ? [] : [{ target, coverage: { slots: common, tenantId, except: [] } }];
+  });
+}
+
+function refuseGaps(ranges: readonly SlotRange[], wanted: SlotRange, name: string): void {
+  let next = wanted.from;
+  for (const { from, to } of [...ranges].sort((one, other) => one.from - other.from)) {
+    if (from !== next) throw new NotHeld(`${name} holds slot ${Math.min(from, next)} nowhere, or twice`);
+    next = to + 1;
+  }
+  if (next !== wanted.to + 1) throw new NotHeld(`${name} does not hold slot ${next}`);
+}
+
+/** Whether it is every row of a tier. */
+export function isWholeTier(coverages: readonly Coverage[]): boolean {
+  if (coverages.some(({ tenantId, except }) => tenantId !== null || except.length > 0)) return false;
+  return spansAllSlots(coverages);
+}
+
+export function spansAllSlots(coverages: readonly Coverage[]): boolean {
+  const widths = coverages.map(({ slots }) => slots.to - slots.from + 1);
+  return widths.reduce((sum, width) => sum + width, 0) === allSlots.to - allSlots.from + 1;
+}
