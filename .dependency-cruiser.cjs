@@ -67,6 +67,29 @@ module.exports = {
       to: { path: ['^apps/shared/side-effects/', 'node_modules/nodemailer/'] },
     },
     {
+      name: 'a-bulk-load-reaches-no-side-effect',
+      severity: 'error',
+      comment:
+        'Filling and proving generations is given no means, however far away, to send mail, decide commands, serve or call HTTP, or tell Redis.',
+      from: { path: '^apps/shared/(rebuilding|proving)/' },
+      to: {
+        path: [
+          '^apps/shared/(side-effects|redis|http|threading)/',
+          '^apps/shared/event-store/handle-command\\.ts$',
+          '^apps/shared/mail/compose-mail\\.ts$',
+          'node_modules/(nodemailer|redis|@redis|fastify|@nestjs)/',
+        ],
+        reachable: true,
+      },
+    },
+    {
+      name: 'a-bulk-load-makes-no-connection-of-its-own',
+      severity: 'error',
+      comment: 'Its ways out are the log (apps/shared/event-store) and PostgreSQL (apps/shared/postgres).',
+      from: { path: '^apps/shared/(rebuilding|proving)/' },
+      to: { path: '^(node:)?(http|https|http2|net|tls|dgram|child_process)$' },
+    },
+    {
       name: 'no-circular',
       severity: 'error',
       comment: 'A cycle has no first file to read.',

@@ -30,12 +30,29 @@ const planted: Violation[] = [
   { rule: 'query-api-cannot-write', file: 'apps/query-api/log.ts', from: '../shared/event-store/innocent' },
   { rule: 'one-door-to-the-event-store', file: 'apps/projector/client.ts', from: '@eventstore/db-client' },
   { rule: 'a-rebuild-has-no-side-effects', file: 'apps/mailfold/mailer.ts', from: 'nodemailer' },
+  {
+    rule: 'a-bulk-load-reaches-no-side-effect',
+    file: 'apps/shared/rebuilding/teller.ts',
+    from: '../innocent-looking',
+  },
+  {
+    rule: 'a-bulk-load-reaches-no-side-effect',
+    file: 'apps/shared/proving/command.ts',
+    from: '../event-store/handle-command',
+  },
+  {
+    rule: 'a-bulk-load-makes-no-connection-of-its-own',
+    file: 'apps/shared/rebuilding/call.ts',
+    from: 'node:https',
+  },
   { rule: 'resolvable', file: 'apps/projector/missing.ts', from: './is-not-there' },
 ];
 
 const innocent = [
   'apps/shared/innocent.ts',
   'apps/shared/event-store/innocent.ts',
+  'apps/shared/event-store/handle-command.ts',
+  'apps/shared/redis/innocent.ts',
   'apps/reactor/innocent.ts',
   'domain/tenant/innocent.ts',
   'projections/olap/innocent.ts',
@@ -53,6 +70,8 @@ describe('the dependency rule', () => {
     for (const file of innocent) write(file, 'export const innocent = 1;\n');
     for (const { file, from } of planted)
       write(file, `import * as offence from '${from}';\nexport { offence };\n`);
+    // An offence at one remove: what is imported is innocent, what that imports is not.
+    write('apps/shared/innocent-looking.ts', "export * from './redis/innocent';\n");
     write('domain/tenant/one.ts', "export { two } from './two';\nexport const one = 1;\n");
     write('domain/tenant/two.ts', "export { one } from './one';\nexport const two = 2;\n");
     reported = cruise();
