@@ -36,7 +36,7 @@ export class ContentReader {
     null;
 
   constructor(
-    private readonly store: EventStore,
+    private readonly store: Pick<EventStore, 'readStream'>,
     private readonly parser: MailParser,
   ) {}
 

@@ -1,0 +1,55 @@
+import { Pool } from 'pg';
+import type { EventStore } from '../../event-store/event-store';
+import { createEventStore } from '../../event-store/esdb-event-store';
+import { createKeyRing } from '../../keys/key-ring';
+import { createMailParser, replayParseTimeoutMs, type MailParser } from '../../mail/mail-parser';
+import { createPool } from '../../postgres/pool';
+import type { LogToRead } from '../contracts';
+import { loaderPool } from '../load/loader-pool';
+
+const keyTimeoutMs = 10_000;
+
+/** The log without a means to append to it. */
+export type LogReader = Omit<EventStore, 'append'>;
+
+/** What a reader holds open while it reads range after range. */
+export class ReaderConnections {
+  readonly store: LogReader;
+  private readonly keys: Pool;
+  private readonly targets = new Map<string, Pool>();
+  private mailParser: MailParser | null = null;
+
+  constructor({ eventStoreUrl, keysDatabaseUrl, rootKey }: LogToRead) {
+    this.keys = createPool(keysDatabaseUrl, {
+      applicationName: 'mailfold-scan',
+      maxConnections: 1,
+      statementTimeoutMs: keyTimeoutMs,
+      queryTimeoutMs: keyTimeoutMs,
+      connectionTimeoutMs: keyTimeoutMs,
+    });
+    const keys = createKeyRing({ pool: this.keys, rootKey: Buffer.from(rootKey) });
+    this.store = createEventStore({ url: eventStoreUrl, keys });
+  }
+
+  /** A mail takes its own thread, beside the reader's, so that one is parsed while the next is read. */
+  get parser(): MailParser {
+    this.mailParser ??= createMailParser({ threads: 1, timeoutMs: replayParseTimeoutMs });
+    return this.mailParser;
+  }
+
+  /** As owner, one connection for each schema that is written at a time. */
+  target(databaseUrl: string, connections: number): Pool {
+    let pool = this.targets.get(databaseUrl);
+    if (pool === undefined) {
+      pool = loaderPool(databaseUrl, connections);
+      this.targets.set(databaseUrl, pool);
+    }
+    return pool;
+  }
+
+  async close(): Promise<void> {
+    await this.mailParser?.close();
+    await this.store.close();
+    await Promise.all([this.keys, ...this.targets.values()].map((pool) => pool.end()));
+  }
+}
