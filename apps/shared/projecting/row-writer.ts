@@ -128,7 +128,8 @@ async function upsertRows(
   );
 }
 
-function keyColumns({ primaryKey, isKeyedBySlot }: AnyTable): string[] {
+/** Of its primary key in the database, in their order. */
+export function keyColumns({ primaryKey, isKeyedBySlot }: AnyTable): string[] {
   return ['tenant_id', ...primaryKey, ...(isKeyedBySlot ? ['slot'] : [])];
 }
 

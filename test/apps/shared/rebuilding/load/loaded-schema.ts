@@ -1,9 +1,22 @@
 import type { Pool } from 'pg';
+import { allSlots, divided, type SlotRange } from '../../../../../apps/shared/generations/coverage';
+import { createPool } from '../../../../../apps/shared/postgres/pool';
+import { foldEvent, partFor, type ReadableEvent } from '../../../../../apps/shared/projecting/fold-event';
+import { Lane } from '../../../../../apps/shared/projecting/lane';
+import { takeFreeLanes } from '../../../../../apps/shared/projecting/lane-lease';
 import { loaderPool } from '../../../../../apps/shared/rebuilding/load/loader-pool';
 import { migrate } from '../../../../../apps/shared/postgres/migrate';
 import type { AnyTable } from '../../../../../projections/projection';
 import type { ProjectionTier } from '../../../../../projections/tier';
 import { queryAsSuperuser, startTestPostgres, type TestPostgres } from '../../../../support/postgres';
+
+const bounds = {
+  applicationName: 'test',
+  maxConnections: 2,
+  statementTimeoutMs: 10_000,
+  queryTimeoutMs: 10_000,
+  connectionTimeoutMs: 10_000,
+};
 
 /** A server with one database, whose owner is no superuser: row-level security holds for it as it does in production. */
 export interface LoadedDatabase {
@@ -12,8 +25,10 @@ export interface LoadedDatabase {
   readonly url: string;
   readonly ownerUrl: string;
   readonly owner: Pool;
-  /** A new schema with the tables of the tier and one lane. */
-  newSchema(tier: ProjectionTier): Promise<string>;
+  readonly projector: Pool;
+  readonly auditor: Pool;
+  /** A new schema with the tables of the tier and so many lanes. */
+  newSchema(tier: ProjectionTier, coverage?: SlotRange, lanes?: number): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -24,20 +39,23 @@ export async function startLoadedDatabase(): Promise<LoadedDatabase> {
   await queryAsSuperuser(url, `grant create on database ${new URL(url).pathname.slice(1)} to plain_owner`);
   const ownerUrl = url.replace('user=postgres', 'user=plain_owner');
   const owner = loaderPool(ownerUrl, 4);
+  const projector = createPool(url, { ...bounds, role: 'mailfold_projector' });
+  const auditor = createPool(url, { ...bounds, role: 'mailfold_auditor' });
   let schemas = 0;
   return {
-    ...{ postgres, url, ownerUrl, owner },
-    newSchema: async (tier) => {
+    ...{ postgres, url, ownerUrl, owner, projector, auditor },
+    newSchema: async (tier, coverage = allSlots, lanes = 1) => {
       const schema = `g${(schemas += 1)}`;
       await migrate(ownerUrl, tier.tier, { schema });
-      await queryAsSuperuser(
-        url,
-        `insert into ${schema}.checkpoints (lane, slot_from, slot_to) values (0, 0, 4095)`,
-      );
+      for (const [lane, { from, to }] of divided(coverage, lanes).entries())
+        await owner.query(
+          `insert into ${schema}.checkpoints (lane, slot_from, slot_to) values ($1, $2, $3)`,
+          [...[lane, from, to]],
+        );
       return schema;
     },
     stop: async () => {
-      await owner.end();
+      await Promise.all([owner, projector, auditor].map((pool) => pool.end()));
       await postgres.stop();
     },
   };
@@ -66,4 +84,22 @@ export async function definitionsOf(url: string, schema: string): Promise<string
 /** A tier of these tables, for what a tier is only asked for its tables. */
 export function tierOf(...tables: readonly AnyTable[]): ProjectionTier {
   return { tier: 'oltp', withContent: false, projections: [{ name: 'test', tables, project: () => [] }] };
+}
+
+/** The reference: all lanes of the schema take the events as they do when they come live. */
+export async function projectLive(
+  { projector }: LoadedDatabase,
+  schema: string,
+  tier: ProjectionTier,
+  events: readonly ReadableEvent[],
+): Promise<void> {
+  const signal = new AbortController().signal;
+  for (const lease of await takeFreeLanes(projector, schema, 'test')) {
+    const lane = new Lane({ pool: projector, tier: tier.tier, generation: 1, schema, lease, signal });
+    for (const event of events) {
+      const folded = foldEvent(tier, event);
+      if (folded !== null) await lane.offer(partFor(lease.coverage, folded));
+    }
+    await lane.settled();
+  }
 }
