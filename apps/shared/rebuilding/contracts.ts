@@ -62,7 +62,7 @@ export interface LoadProgress {
   readonly phase: 'prepare' | 'scan' | 'load' | 'index';
   readonly done: number;
   readonly total: number;
-  readonly what: 'events' | 'buckets' | 'indexes';
+  readonly what: 'events' | 'buckets' | 'tables' | 'indexes';
   /** Of the phase, so far. */
   readonly events: number;
   readonly bytes: number;
