@@ -142,6 +142,7 @@ async function startProcesses(supervisor: Supervisor, surroundings: Surroundings
         COMMAND_API_PORT: await portOf('COMMAND_API_PORT', 4001),
       }),
       app('query-api', 'QUERY_API_PORT', surroundings, {
+        MAILFOLD_ADMIN_KEY: adminKey,
         QUERY_API_PORT: await portOf('QUERY_API_PORT', 4002),
       }),
       app('projector', 'PROJECTOR_PORT', surroundings, log),
