@@ -41,6 +41,10 @@ export class TierPlacement {
     return known;
   }
 
+  isFrozen(number: number): boolean {
+    return this.generations.some(({ generation, state }) => generation === number && state === 'frozen');
+  }
+
   /** Throws {@link UnknownGeneration} when there is none in one of these states that holds all of the tenant. */
   partsIn(number: number, tenantId: string, states: readonly Generation['state'][]): readonly TargetPart[] {
     const generation = this.generations.find(

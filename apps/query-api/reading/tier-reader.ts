@@ -80,13 +80,15 @@ export class TierReader {
     const { tenantId, after, timeoutMs, generation } = request;
     const deadline = performance.now() + timeoutMs;
     for (;;) {
-      const parts = await this.partsFor(request);
+      const placement = await this.placements.of(this.tier);
+      const parts = await this.partsFor(placement, request);
       const pin = pinOf(tenantId, parts);
       const floor = generation === undefined ? this.floors.under(parts) : noPosition;
       const least = after !== null && after > floor ? after : floor;
       if (least === noPosition || (pin.position !== null && pin.position >= least)) return pin;
       const leftMs = deadline - performance.now();
-      if (leftMs <= 0) throw new PositionNotReached(this.tier, least);
+      const willCome = generation === undefined || !placement.isFrozen(generation.number);
+      if (leftMs <= 0 || !willCome) throw new PositionNotReached(this.tier, least);
       await this.change(parts, leftMs);
     }
   }
@@ -127,8 +129,10 @@ export class TierReader {
         await this.databaseOf(target).prepare(target.schema);
   }
 
-  private async partsFor({ tenantId, generation }: PinRequest): Promise<PinnedPart[]> {
-    const placement = await this.placements.of(this.tier);
+  private async partsFor(
+    placement: TierPlacement,
+    { tenantId, generation }: PinRequest,
+  ): Promise<PinnedPart[]> {
     const parts =
       generation === undefined
         ? placement.servingParts(tenantId)
