@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { ProjectionTier } from '../../../../projections/tier';
 import { tablesOf } from '../../../../projections/tiers';
+import { extendHistory, hasHistory } from '../../partitions/history-partitions';
 import { inTransaction } from '../../postgres/transaction';
 import { onAbortCancel } from './cancel-backend';
 import { isDone, unitDone } from './load-units';
@@ -38,6 +39,8 @@ export async function buildIndexes(
   tier: ProjectionTier,
   options: IndexOptions,
 ): Promise<void> {
+  // Cheapest while the partitions have no index.
+  if (hasHistory(tier)) await extendHistory(owner, schema);
   const definitions = await readDefinitions(owner, schema);
   const tables = await largestFirst(owner, schema, tier);
   const work = new CountedWork(definitions.length + tables.length, options);

@@ -3,6 +3,7 @@ import type { ProjectionTier } from '../../../../projections/tier';
 import { tablesOf } from '../../../../projections/tiers';
 import type { SlotRange } from '../../generations/coverage';
 import { isPoison } from '../../projecting/row-writer';
+import { makeHistoryPartitions } from '../../partitions/history-partitions';
 import { inTransaction } from '../../postgres/transaction';
 import type { Bucket, Poison } from '../contracts';
 import { BucketFold } from './bucket-fold';
@@ -47,6 +48,7 @@ async function copyBucket(options: BucketToLoad): Promise<BucketLoaded> {
   const parts = foldedParts(options, options.bucket.slots);
   // Folded before the transactions begin: they are to be short.
   let part = await parts.next();
+  if (part.done !== true) await makePartitions(options.targets, part.value);
   const rows: Record<string, number> = {};
   await inEveryTransaction(options.targets, [], async (clients) => {
     const written = clients.map((): Record<string, number> => ({}));
@@ -79,6 +81,22 @@ async function* foldedParts(options: BucketToLoad, slots: SlotRange): AsyncGener
   }
   if (fold.poison.length > 0) throw new PoisonFound(fold.poison);
   yield fold;
+}
+
+/** What a later part wants besides lies in the DEFAULT partition until the indexes are built. */
+async function makePartitions(targets: readonly TargetConnection[], fold: BucketFold): Promise<void> {
+  for (const table of fold.tables) {
+    const column = table.partitionedBy;
+    if (column === undefined) continue;
+    for (const { pool, schema, coverage } of targets) {
+      const days = new Set<string>();
+      for (const { row } of fold.rowsOf(table, coverage)) {
+        const day = (row as Readonly<Record<string, unknown>>)[column];
+        if (typeof day === 'string') days.add(day.slice(0, 'YYYY-MM-DD'.length));
+      }
+      await makeHistoryPartitions(pool, schema, table, days);
+    }
+  }
 }
 
 async function copyPart(

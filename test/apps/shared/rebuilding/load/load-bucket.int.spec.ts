@@ -1,6 +1,12 @@
-import { allSlots, divided, type SlotRange } from '../../../../../apps/shared/generations/coverage';
+import {
+  allSlots,
+  divided,
+  wholeTier,
+  type SlotRange,
+} from '../../../../../apps/shared/generations/coverage';
 import type { ReadableEvent } from '../../../../../apps/shared/projecting/fold-event';
 import { foldEvent } from '../../../../../apps/shared/projecting/fold-event';
+import { strayHistoryRows } from '../../../../../apps/shared/partitions/history-partitions';
 import { inTransaction } from '../../../../../apps/shared/postgres/transaction';
 import { bareTables } from '../../../../../apps/shared/rebuilding/load/bare-tables';
 import type {
@@ -13,6 +19,7 @@ import { emptyFolded, loadBucket } from '../../../../../apps/shared/rebuilding/l
 import { loadedRows } from '../../../../../apps/shared/rebuilding/load/load-units';
 import type { Poison, StoppedSequence } from '../../../../../apps/shared/rebuilding/contracts';
 import { parseStreamName } from '../../../../../domain/stream-name';
+import { olapTier } from '../../../../../projections/olap';
 import { oltpTier } from '../../../../../projections/oltp';
 import type { AnyTable } from '../../../../../projections/projection';
 import { tablesOf } from '../../../../../projections/tiers';
@@ -190,6 +197,20 @@ describe('buckets loaded in bulk', () => {
     }
     expect(ends).toBeGreaterThan(1);
     await expectEqual(live, [filled.schema], writtenOnce);
+  });
+
+  it('put history into its partitions', async () => {
+    const { events } = history();
+    const [live, loaded] = [await database.newSchema(olapTier), await database.newSchema(olapTier)];
+    await projectLive(database, live, olapTier, events);
+    await bareTables(database.owner, loaded, olapTier);
+    const target = { pool: database.owner, schema: loaded, coverage: wholeTier };
+    await loadBucket(bucketOf({ schema: loaded, target }, allSlots, events, { tier: olapTier }));
+    expect(await strayHistoryRows(database.owner, loaded)).toBe(0);
+    await buildIndexes(database.owner, loaded, olapTier, { signal });
+    const [table] = tablesOf(olapTier);
+    expect(await rowsOf(loaded, table!)).toEqual(await rowsOf(live, table!));
+    expect((await rowsOf(loaded, table!)).length).toBeGreaterThan(0);
   });
 
   it('leave nothing of a transaction that fails in its COPY', async () => {
