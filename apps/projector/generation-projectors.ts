@@ -1,62 +1,100 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type Pool } from 'pg';
+import type { Tier } from '../../projections/projection';
 import type { ProjectionTier } from '../../projections/tier';
+import { projectionTiers } from '../../projections/tiers';
 import { LogMismatch, type EventStore } from '../shared/event-store/event-store';
-import { listGenerations, soleTargetOf, type Generation } from '../shared/generations/generations';
+import { listGenerations } from '../shared/generations/generations';
+import type { Target } from '../shared/generations/placement';
 import type { MailParser } from '../shared/mail/mail-parser';
 import { assertSafe } from '../shared/postgres/self-check';
 import { untilAvailable } from '../shared/postgres/retry';
 import type { Logger } from '../shared/process/log';
-import { projectGeneration } from '../shared/projecting/project-generation';
+import { keepLanes } from '../shared/projecting/keep-lanes';
+import { holderOf } from '../shared/projecting/lane-shares';
+import { TierFeeds } from '../shared/projecting/tier-feeds';
+import { ProjectorRoster } from './projector-roster';
 
 export interface GenerationProjectorsOptions {
   readonly tiers: readonly ProjectionTier[];
   readonly controlUrl: string;
   readonly controlPool: Pool;
-  /** By tier; role mailfold_projector. */
-  readonly pools: ReadonlyMap<string, Pool>;
+  /** By the name of the variable that holds its URL; role mailfold_projector. Throws where that is not set. */
+  readonly poolOf: (databaseRef: string) => Pool;
   readonly store: EventStore;
   readonly parser: MailParser;
   readonly owner: string;
   readonly log: Logger;
 }
 
+/** A target that this process keeps its share of. */
+export interface ProjectedTarget extends Target {
+  /** Set when the log is not the one its checkpoint names, or its database has no URL: it stays as it is. */
+  readonly stoppedBy: string | null;
+}
+
 interface Running {
-  readonly generation: Generation;
+  readonly target: Target;
   readonly stop: AbortController;
   readonly done: Promise<void>;
-  /** Set when the log is not the one its checkpoint names: it stays as it is until somebody has looked. */
   stoppedBy: string | null;
+  wake: () => void;
 }
 
 const pollIntervalMs = 1_000;
 
 /**
  * Keeps every generation that is `tailing` at the end of the log, the one that serves and those beside it alike: that is
- * what makes a rollback instant. Generations that appear or retire are noticed by LISTEN, or within a second.
+ * what makes a rollback instant. Each target is on its own, so that one whose database is away stops no other; the lanes
+ * of each are shared with the other projector processes. Generations that appear or retire are noticed by LISTEN, or
+ * within a second.
  */
 export class GenerationProjectors {
   private readonly running = new Map<string, Running>();
+  private readonly feeds: ReadonlyMap<Tier, TierFeeds>;
+  private readonly roster: ProjectorRoster;
   private readonly stop = new AbortController();
   private wake: () => void = () => undefined;
   private watching: Promise<void> = Promise.resolve();
 
-  constructor(private readonly options: GenerationProjectorsOptions) {}
-
-  start(): void {
-    this.watching = Promise.all([this.watch(), this.listen()]).then(() => undefined);
+  constructor(private readonly options: GenerationProjectorsOptions) {
+    const { store, parser, tiers, log } = options;
+    const { signal } = this.stop;
+    this.feeds = new Map(
+      tiers.map((tier) => [
+        tier.tier,
+        new TierFeeds({
+          ...{ store, tier, signal, parser: tier.withContent ? parser : null },
+          onCaughtUp: () => log.info({ tier: tier.tier }, 'at the end of the log'),
+        }),
+      ]),
+    );
+    this.roster = new ProjectorRoster({
+      ...options,
+      tiers: tiers.map(({ tier }) => tier),
+      onChange: () => {
+        for (const { wake } of this.running.values()) wake();
+      },
+    });
   }
 
-  /** Lets transactions under way finish and gives up the leases. */
+  start(): void {
+    this.watching = Promise.all([this.roster.start().then(() => this.watch()), this.listen()]).then(
+      () => undefined,
+    );
+  }
+
+  /** Lets transactions under way finish and gives up the leases; then the other processes are told. */
   async close(): Promise<void> {
     this.stop.abort();
     this.wake();
     for (const { stop } of this.running.values()) stop.abort();
     await Promise.all([this.watching, ...[...this.running.values()].map(({ done }) => done)]);
+    await this.roster.close();
   }
 
-  generations(): { readonly generation: Generation; readonly stoppedBy: string | null }[] {
-    return [...this.running.values()].map(({ generation, stoppedBy }) => ({ generation, stoppedBy }));
+  targets(): ProjectedTarget[] {
+    return [...this.running.values()].map(({ target, stoppedBy }) => ({ ...target, stoppedBy }));
   }
 
   private async watch(): Promise<void> {
@@ -78,52 +116,54 @@ export class GenerationProjectors {
   }
 
   private async reconcile(): Promise<void> {
-    const wanted = new Map<string, Generation>();
-    for (const generation of await listGenerations(this.options.controlPool)) {
-      if (generation.state === 'tailing')
-        wanted.set(`${generation.tier} ${generation.generation}`, generation);
-    }
-    for (const [name, { stop, done }] of this.running) {
-      if (wanted.has(name)) continue;
-      stop.abort();
+    const wanted = new Map<string, Target>();
+    for (const { state, targets } of await listGenerations(this.options.controlPool))
+      if (state === 'tailing')
+        for (const target of targets)
+          wanted.set(`${target.tier} ${target.databaseRef} ${target.schema}`, target);
+    const gone = [...this.running].filter(([name]) => !wanted.has(name));
+    for (const [, { stop }] of gone) stop.abort();
+    for (const [name, { done }] of gone) {
       await done;
       this.running.delete(name);
     }
-    for (const [name, generation] of wanted) {
-      const tier = this.options.tiers.find((known) => known.tier === generation.tier);
-      if (tier && !this.running.has(name) && !this.stop.signal.aborted) this.project(name, tier, generation);
+    for (const [name, target] of wanted) {
+      const tier = this.options.tiers.find((known) => known.tier === target.tier);
+      if (tier && !this.running.has(name) && !this.stop.signal.aborted) this.project(name, tier, target);
     }
   }
 
-  private project(name: string, tier: ProjectionTier, generation: Generation): void {
+  private project(name: string, tier: ProjectionTier, target: Target): void {
     const { log } = this.options;
-    const about = { tier: tier.tier, generation: generation.generation };
-    const stop = new AbortController();
-    const running: Running = { generation, stop, stoppedBy: null, done: Promise.resolve() };
+    const { generation, shard } = target;
+    const about = { tier: tier.tier, generation, shard };
+    const running: Running = {
+      ...{ target, stop: new AbortController(), stoppedBy: null, done: Promise.resolve() },
+      wake: () => undefined,
+    };
     log.info(about, 'projecting');
-    const done = this.run(tier, generation, stop.signal).catch((error: unknown) => {
+    const done = this.run(tier, running).catch((error: unknown) => {
+      if (running.stop.signal.aborted) return;
       running.stoppedBy = error instanceof Error ? error.message : String(error);
       log.fatal({ ...about, err: error }, 'stopped for good');
     });
     this.running.set(name, Object.assign(running, { done }));
   }
 
-  private async run(
-    tier: ProjectionTier,
-    known: Generation,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { generation } = known;
-    const { schema } = soleTargetOf(known);
-    const { store, parser, owner, log, pools } = this.options;
-    const pool = pools.get(tier.tier);
-    if (pool === undefined) throw new Error(`No database is configured for tier ${tier.tier}`);
-    const about = { tier: tier.tier, generation };
+  private async run(tier: ProjectionTier, running: Running): Promise<void> {
+    const { owner, log, poolOf } = this.options;
+    const { generation, shard, schema, databaseRef } = running.target;
+    const { signal } = running.stop;
+    const about = { tier: tier.tier, generation, shard };
+    const feeds = this.feeds.get(tier.tier);
+    if (feeds === undefined) throw new Error(`Tier ${tier.tier} is not projected here`);
+    const pool = poolOf(databaseRef);
     await untilAvailable(() => assertSafe(pool, [schema]), { signal });
-    await projectGeneration({
-      ...{ store, tier, pool, generation, schema, owner, signal },
-      parser: tier.withContent ? parser : null,
-      onCaughtUp: () => log.info(about, 'at the end of the log'),
+    const tierIndex = projectionTiers.indexOf(tier);
+    await keepLanes({
+      ...{ tier: tier.tier, generation, schema, pool, owner, feeds, signal },
+      isOurs: (lane) => holderOf(this.roster.of(tier.tier), { tierIndex, generation, shard, lane }) === owner,
+      onWaker: (wake) => (running.wake = wake),
       onParked: ({ event }) =>
         log.error(
           { ...about, eventId: event.id, eventType: event.type, position: event.position },
@@ -147,8 +187,11 @@ export class GenerationProjectors {
       );
       try {
         await client.connect();
-        client.on('notification', () => this.wake());
-        await client.query('listen mailfold_control');
+        client.on('notification', ({ channel }) => {
+          if (channel === 'mailfold_projectors') void this.roster.refresh().catch(() => undefined);
+          else this.wake();
+        });
+        await client.query('listen mailfold_control; listen mailfold_projectors');
         await Promise.race([ended, aborted]);
       } catch (error) {
         this.options.log.debug({ err: error }, 'not listening; polling goes on');

@@ -2,20 +2,32 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Pool } from 'pg';
 import type { EventStore } from '../shared/event-store/event-store';
-import { soleTargetOf } from '../shared/generations/generations';
-import type { GenerationProjectors } from './generation-projectors';
+import type { GenerationProjectors, ProjectedTarget } from './generation-projectors';
 import type { LedgerKeeper } from './ledger-keeper';
 
 /** Progress of one generation. A process that lives but does not move is not healthy (reliability.md I13). */
 interface GenerationHealth {
   readonly tier: string;
   readonly generation: number;
-  /** Lowest checkpoint of its lanes; null before the first commit. */
+  /** Lowest checkpoint of its lanes; null before the first commit, or where a target cannot be reached. */
   readonly position: string | null;
   /** Seconds behind the log since it was last seen at its end; 0 when there. */
   readonly lagSeconds: number;
   readonly parkedSequences: number;
+  /** Of its first target that has stopped. */
   readonly stoppedBy: string | null;
+  readonly targets: readonly TargetHealth[];
+}
+
+interface TargetHealth {
+  readonly shard: number;
+  readonly databaseRef: string;
+  readonly schema: string;
+  readonly position: string | null;
+  readonly parkedSequences: number;
+  readonly stoppedBy: string | null;
+  /** Why its database cannot be asked; null when it can. */
+  readonly unreachable: string | null;
 }
 
 interface LedgerHealth {
@@ -26,8 +38,8 @@ interface LedgerHealth {
 
 export interface HealthOptions {
   readonly projectors: GenerationProjectors;
-  /** By tier. */
-  readonly pools: ReadonlyMap<string, Pool>;
+  /** By the name of the variable that holds its URL. */
+  readonly poolOf: (databaseRef: string) => Pool;
   readonly ledger: LedgerKeeper;
   readonly controlPool: Pool;
   readonly store: EventStore;
@@ -46,22 +58,54 @@ export class Health {
     status: 200 | 503;
     body: { generations: GenerationHealth[]; ledger: LedgerHealth; head: string | null };
   }> {
-    const { projectors, pools, store } = this.options;
+    const { projectors, store } = this.options;
     const head = await store.head();
-    const generations = await Promise.all(
-      projectors.generations().map(async ({ generation: known, stoppedBy }) => {
-        const { tier, generation } = known;
-        const { schema } = soleTargetOf(known);
-        const progress = await progressOf(pools.get(tier), schema);
-        const lagSeconds = this.lagOf(`${tier} ${generation}`, head, progress.position);
-        return { tier, generation, stoppedBy, lagSeconds, ...progress };
-      }),
+    const targets = await Promise.all(
+      projectors.targets().map(async (target) => ({ target, health: await this.targetHealth(target) })),
     );
+    const names = new Set(targets.map(({ target }) => `${target.tier} ${target.generation}`));
+    const generations = [...names].map((name) => {
+      const its = targets.filter(({ target }) => `${target.tier} ${target.generation}` === name);
+      return this.generationHealth(name, its, head);
+    });
     const ledger = await this.ledgerHealth(head);
-    const isStuck = [...generations, ledger].some(
-      ({ stoppedBy, lagSeconds }) => stoppedBy !== null || lagSeconds > stuckAfterSeconds,
-    );
+    const isStuck =
+      [...generations, ledger].some(
+        ({ stoppedBy, lagSeconds }) => stoppedBy !== null || lagSeconds > stuckAfterSeconds,
+      ) || targets.some(({ health }) => health.unreachable !== null);
     return { status: isStuck ? 503 : 200, body: { generations, ledger, head: head?.toString() ?? null } };
+  }
+
+  private generationHealth(
+    name: string,
+    its: readonly { readonly target: ProjectedTarget; readonly health: TargetHealth }[],
+    head: bigint | null,
+  ): GenerationHealth {
+    const targets = its.map(({ health }) => health);
+    const positions = targets.map(({ position }) => (position === null ? null : BigInt(position)));
+    const position = positions.reduce((low, next) =>
+      low === null || next === null ? null : next < low ? next : low,
+    );
+    const { tier = '', generation = 0 } = its[0]?.target ?? {};
+    return {
+      ...{ tier, generation, targets },
+      position: position?.toString() ?? null,
+      lagSeconds: this.lagOf(name, head, position?.toString() ?? null),
+      parkedSequences: targets.reduce((sum, { parkedSequences }) => sum + parkedSequences, 0),
+      stoppedBy: targets.find(({ stoppedBy }) => stoppedBy !== null)?.stoppedBy ?? null,
+    };
+  }
+
+  private async targetHealth(target: ProjectedTarget): Promise<TargetHealth> {
+    const { shard, databaseRef, schema, stoppedBy } = target;
+    const known = { shard, databaseRef, schema, stoppedBy };
+    try {
+      const progress = await progressOf(this.options.poolOf(databaseRef), schema);
+      return { ...known, ...progress, unreachable: null };
+    } catch (error) {
+      const unreachable = error instanceof Error ? error.message : String(error);
+      return { ...known, position: null, parkedSequences: 0, unreachable };
+    }
   }
 
   private async ledgerHealth(head: bigint | null): Promise<LedgerHealth> {
@@ -82,16 +126,15 @@ export class Health {
 }
 
 async function progressOf(
-  pool: Pool | undefined,
+  pool: Pool,
   schema: string,
 ): Promise<{ position: string | null; parkedSequences: number }> {
-  const result = await pool?.query<{ position: string | null; parked: number }>(
+  const { rows } = await pool.query<{ position: string | null; parked: number }>(
     `select case when count(commit_position) = count(*) then min(commit_position)::text end as position,
             coalesce(sum(parked_sequences), 0)::int as parked
      from ${schema}.checkpoints`,
   );
-  const row = result?.rows[0];
-  return { position: row?.position ?? null, parkedSequences: row?.parked ?? 0 };
+  return { position: rows[0]?.position ?? null, parkedSequences: rows[0]?.parked ?? 0 };
 }
 
 /** Serves GET /healthz; resolves to the port once it listens. */

@@ -14,12 +14,14 @@ export interface PoolOptions {
   readonly queryTimeoutMs: number;
   /** Bound on waiting for a connection, be it a new one or a turn in the pool. */
   readonly connectionTimeoutMs: number;
+  /** The server's bound on a transaction whose client says nothing; default 60 s. */
+  readonly idleInTransactionTimeoutMs?: number;
   /** Told of connections that died, idle or in use. The call that used one gets its own error besides. */
   readonly onConnectionLost?: (error: Error) => void;
 }
 
 const identifier = /^[a-z_][a-z0-9_]*$/;
-const idleInTransactionTimeoutMs = 60_000;
+const idleInTransactionTimeoutDefaultMs = 60_000;
 
 /**
  * A pool over `url` (TCP, or a Unix socket as `postgresql:///name?host=/dir&user=u`). A lost connection never ends the
@@ -33,7 +35,8 @@ export function createPool(url: string, options: PoolOptions): Pool {
     statement_timeout: options.statementTimeoutMs,
     query_timeout: options.queryTimeoutMs,
     connectionTimeoutMillis: options.connectionTimeoutMs,
-    idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
+    idle_in_transaction_session_timeout:
+      options.idleInTransactionTimeoutMs ?? idleInTransactionTimeoutDefaultMs,
     keepAlive: true,
     options: sessionSettings(options),
   });

@@ -34,17 +34,32 @@ interface LeaseRow {
   readonly event_id: string | null;
 }
 
+/** The numbers of a target's lanes. */
+export async function listLanes(pool: Pool, schema: string): Promise<number[]> {
+  const { rows } = await pool.query<{ lane: number }>(`select lane from ${schema}.checkpoints order by lane`);
+  return rows.map(({ lane }) => lane);
+}
+
 /**
- * Takes over every lane of the generation whose lease is free or has run out, each under a new epoch. Of two processes
- * that try at once, the later one wins the lane and the earlier one finds out with its next commit.
+ * Takes over those of the lanes (without `wanted`: of all) whose lease is free or has run out, each under a new epoch.
+ * Of two processes that try at once one gets the lane; a lane that somebody has locked just now is left for the next try.
  */
-export async function takeFreeLanes(pool: Pool, schema: string, owner: string): Promise<LaneLease[]> {
+export async function takeFreeLanes(
+  pool: Pool,
+  schema: string,
+  owner: string,
+  wanted: readonly number[] | null = null,
+): Promise<LaneLease[]> {
   const { rows } = await pool.query<LeaseRow>(
     `update ${schema}.checkpoints
      set epoch = epoch + 1, owner = $1, lease_expires_at = now() + $2 * interval '1 millisecond'
-     where lane in (select lane from ${schema}.checkpoints where ${isFree} for update skip locked)
+     where lane in (
+       select lane from ${schema}.checkpoints
+       where (owner is null or lease_expires_at is null or lease_expires_at < now())
+         and ($3::smallint[] is null or lane = any ($3))
+       for update skip locked)
      returning lane, slot_from, slot_to, only_tenant, except_tenants, epoch, commit_position, event_id`,
-    [owner, leaseDurationMs],
+    [owner, leaseDurationMs, wanted],
   );
   return rows.map((row) => ({
     lane: row.lane,
@@ -61,27 +76,20 @@ export async function takeFreeLanes(pool: Pool, schema: string, owner: string): 
   }));
 }
 
-const isFree = `(owner is null or lease_expires_at is null or lease_expires_at < now())`;
-
-/**
- * Extends the leases of lanes that have nothing to commit. Resolves to whether lanes of others are free to be taken.
- * Throws {@link LaneLost} when one of these is no longer ours.
- */
+/** Extends the leases, also of lanes that have nothing to commit. Resolves to the numbers of those that are still ours. */
 export async function renewLeases(
   pool: Pool,
   schema: string,
   leases: readonly LaneLease[],
-): Promise<{ othersAreFree: boolean }> {
+): Promise<ReadonlySet<number>> {
+  if (leases.length === 0) return new Set();
   const { rows } = await pool.query<{ lane: number }>(
     `update ${schema}.checkpoints c set lease_expires_at = now() + $3 * interval '1 millisecond'
      from unnest($1::smallint[], $2::bigint[]) as held (lane, epoch)
      where c.lane = held.lane and c.epoch = held.epoch returning c.lane`,
     [leases.map(({ lane }) => lane), leases.map(({ epoch }) => epoch), leaseDurationMs],
   );
-  const kept = new Set(rows.map(({ lane }) => lane));
-  for (const { lane } of leases) if (!kept.has(lane)) throw new LaneLost(lane);
-  const free = await pool.query(`select 1 from ${schema}.checkpoints where ${isFree} limit 1`);
-  return { othersAreFree: free.rows.length > 0 };
+  return new Set(rows.map(({ lane }) => lane));
 }
 
 /** Lets another process take the lanes at once. A lane that was lost is left alone. */

@@ -18,9 +18,11 @@ export interface LaneOptions {
   readonly lease: LaneLease;
   /** Events per transaction; default 1,000. Larger ones gain nothing and hold more memory (performance.md). */
   readonly batchSizeMax?: number;
-  /** Ends the retries of a lane whose database is away. */
+  /** Ends the lane after the batch under way, and the retries of one whose database is away. */
   readonly signal: AbortSignal;
   readonly onRetry?: (error: unknown) => void;
+  /** Told of what has stopped the lane: {@link LaneLost}, the abort, or a failure of its database that no retry cures. */
+  readonly onStopped?: (error: unknown) => void;
   /** Told of every event that was parked, after the commit. */
   readonly onParked?: (parked: ParkedEvent) => void;
 }
@@ -40,7 +42,7 @@ export class Lane {
   private readonly queue: LaneEvent[] = [];
   private queuedBytes = 0;
   private committed: Checkpoint | null;
-  private lastOffered: bigint | null;
+  private offered: Checkpoint | null;
   private writing: Promise<void> | null = null;
   private failure: { readonly error: unknown } | null = null;
   private readonly roomWaiters: (() => void)[] = [];
@@ -48,7 +50,7 @@ export class Lane {
 
   constructor(private readonly options: LaneOptions) {
     this.committed = options.lease.checkpoint;
-    this.lastOffered = options.lease.checkpoint?.position ?? null;
+    this.offered = options.lease.checkpoint;
     this.batchSizeMax = options.batchSizeMax ?? 1_000;
   }
 
@@ -57,20 +59,40 @@ export class Lane {
     return this.committed;
   }
 
+  /** The last event it has been handed, and with it all before; null at the start of the log. */
+  get lastOffered(): Checkpoint | null {
+    return this.offered;
+  }
+
+  get lease(): LaneLease {
+    return this.options.lease;
+  }
+
   /**
-   * Takes the next event of the log; resolves when there is room for another. An event at or before the last one is a
-   * redelivery and ignored. Throws what has stopped the lane: LaneLost, or the abort.
+   * Takes the next event of the log. False: offer no more before {@link room} has resolved. An event at or before the last
+   * one is a redelivery and ignored, and so is everything once the lane has stopped.
    */
+  accept(event: LaneEvent): boolean {
+    if (this.failure !== null) return true;
+    if (this.offered === null || event.position > this.offered.position) {
+      this.offered = { position: event.position, eventId: event.id };
+      this.queue.push(event);
+      this.queuedBytes += event.bytes;
+      this.writing ??= this.writeQueue();
+    }
+    return !this.isFull;
+  }
+
+  /** Resolves when there is room for another event, or the lane has stopped. */
+  async room(): Promise<void> {
+    while (this.isFull && this.failure === null)
+      await new Promise<void>((resolve) => this.roomWaiters.push(resolve));
+  }
+
+  /** {@link accept} and {@link room} in one. Throws what has stopped the lane: LaneLost, or the abort. */
   async offer(event: LaneEvent): Promise<void> {
     this.throwIfStopped();
-    if (this.lastOffered !== null && event.position <= this.lastOffered) return;
-    this.lastOffered = event.position;
-    this.queue.push(event);
-    this.queuedBytes += event.bytes;
-    this.writing ??= this.writeQueue();
-    while (this.isFull() && this.failure === null) {
-      await new Promise<void>((resolve) => this.roomWaiters.push(resolve));
-    }
+    if (!this.accept(event)) await this.room();
     this.throwIfStopped();
   }
 
@@ -85,7 +107,11 @@ export class Lane {
     if (this.failure) throw this.failure.error;
   }
 
-  private isFull(): boolean {
+  get isStopped(): boolean {
+    return this.failure !== null;
+  }
+
+  get isFull(): boolean {
     return this.queue.length >= 2 * this.batchSizeMax || this.queuedBytes >= 2 * bytesPerBatchMax;
   }
 
@@ -98,6 +124,7 @@ export class Lane {
       this.options.signal.throwIfAborted();
     } catch (error) {
       this.failure = { error };
+      this.options.onStopped?.(error);
     } finally {
       this.writing = null;
       this.wakeWaiters();

@@ -3,7 +3,10 @@ import type { Pool } from 'pg';
 import type { ProjectionTier } from '../../../projections/tier';
 import type { EventStore } from '../event-store/event-store';
 import type { MailParser } from '../mail/mail-parser';
-import { projectGeneration } from './project-generation';
+import { untilAvailable } from '../postgres/retry';
+import { keepLanes } from './keep-lanes';
+import { listLanes } from './lane-lease';
+import { TierFeeds } from './tier-feeds';
 
 export interface ReplayOptions {
   readonly store: EventStore;
@@ -33,7 +36,7 @@ export interface ReplayOutcome {
 const batchSizeMax = 2_000;
 
 /**
- * Fills a generation from the log, by the reader and the lanes that keep it live afterwards, so that the two cannot
+ * Fills a generation from the log, by the feeds and the lanes that keep it live afterwards, so that the two cannot
  * differ. Resumable wherever it is killed. It has no part in reactors: nothing is sent, no checkpoint of theirs is touched.
  * Throws LogMismatch when the generation was begun from another log.
  */
@@ -41,11 +44,19 @@ export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
   const { store, tier, parser, pool, generation, schema, until, signal, onTrouble } = options;
   let events = 0;
   let parkedEvents = 0;
-  await projectGeneration({
-    ...{ store, tier, parser, pool, generation, schema, until, signal, batchSizeMax },
+  const onEvent = (position: bigint): void => options.onProgress?.({ position, events: ++events });
+  const missing = new Set(await untilAvailable(() => listLanes(pool, schema), { signal }));
+  const complete = new AbortController();
+  await keepLanes({
+    ...{ tier: tier.tier, generation, schema, pool, batchSizeMax, isOurs: (lane) => missing.has(lane) },
     owner: `replay/${process.pid}/${randomUUID()}`,
-    onEvent: (position) => options.onProgress?.({ position, events: ++events }),
+    feeds: new TierFeeds({ store, tier, parser, until, signal, onEvent }),
+    signal: AbortSignal.any([signal, complete.signal]),
     onParked: () => (parkedEvents += 1),
+    onFed: (lanes) => {
+      for (const { lease } of lanes) missing.delete(lease.lane);
+      if (missing.size === 0) complete.abort();
+    },
     ...(onTrouble ? { onTrouble } : {}),
   });
   return { isComplete: !signal.aborted, events, parkedEvents };
