@@ -15,7 +15,8 @@ import { partsOf, readPlacement, type Target } from '../../apps/shared/generatio
 import { createKeyRing } from '../../apps/shared/keys/key-ring';
 import { migrate } from '../../apps/shared/postgres/migrate';
 import { createPool } from '../../apps/shared/postgres/pool';
-import { projectGeneration } from '../../apps/shared/projecting/project-generation';
+import { keepLanes } from '../../apps/shared/projecting/keep-lanes';
+import { TierFeeds } from '../../apps/shared/projecting/tier-feeds';
 import type { ProjectionTier } from '../../projections/tier';
 import { tablesOf } from '../../projections/tiers';
 import { startTestNode, type TestNode } from './event-store-node';
@@ -200,11 +201,14 @@ export class TierSystem {
 
   private project(name: string, target: Target): void {
     const stop = new AbortController();
-    const done = projectGeneration({
-      ...{ store: this.store, tier: this.tierOf(target), parser: null, owner: `test ${name}` },
-      ...{ generation: target.generation, schema: target.schema },
+    const signal = AbortSignal.any([this.stop.signal, stop.signal]);
+    const tier = this.tierOf(target);
+    const done = keepLanes({
+      ...{ tier: tier.tier, generation: target.generation, schema: target.schema, signal },
       pool: this.pool(urlNamed(this.urls, target.databaseRef), 'mailfold_projector'),
-      signal: AbortSignal.any([this.stop.signal, stop.signal]),
+      owner: `test ${name}`,
+      isOurs: () => true,
+      feeds: new TierFeeds({ store: this.store, tier, parser: null, signal }),
     });
     this.projecting.set(name, { stop, done });
   }
