@@ -1,0 +1,309 @@
+import { rmSync } from 'node:fs';
+import { digestFromHex, addDigests, emptyDigest } from '../log-ledger/id-digest';
+import { LogLedger } from '../log-ledger/log-ledger';
+import { createPool } from '../postgres/pool';
+import { bucketsFor } from './buckets';
+import type { BulkLoadOptions, LaneTally, LoadOutcome, Poison } from './contracts';
+import { loadBuckets, RowPoison } from './load-phase';
+import { ProgressReport } from './load-progress';
+import { bareTables } from './load/bare-tables';
+import { buildIndexes } from './load/build-indexes';
+import { finishTarget, lanesOf } from './load/finish-target';
+import { emptyFolded } from './load/load-bucket';
+import { loadedRows } from './load/load-units';
+import { beginRun, identityOf, readRun, type PlannedLane, type Run } from './run-manifest';
+import { lastEvent } from './scan/last-event';
+import { logRanges } from './scan/log-ranges';
+import { ReaderConnections } from './scan/reader-connections';
+import type { EventPlace, RangeSummary, ScanPlan } from './scan/scan-plan';
+import { checkAgainstLedger, rangesDone, scanRanges, summariesOf } from './scan/scan-phase';
+import { followStopped, type StoppedTier } from './scan/stopped-sequences';
+import {
+  areFinished,
+  claimTarget,
+  markFinished,
+  progressOf,
+  TargetPools,
+  tierNamed,
+  type LaneProgress,
+  type OpenTarget,
+} from './target-pools';
+import { threadsByDefault } from './threads';
+
+export type { BulkLoadOptions, LoadOutcome, LoadProgress, TargetToLoad } from './contracts';
+
+const memoryMaxBytesDefault = 64 * 1024 * 1024;
+/** What the rows of an event take while they are folded, roughly, over all tiers; sets how many buckets there are. */
+const bytesPerEvent = 500;
+const bucketsPerFolderMin = 4;
+const ledgerTimeoutMs = 60_000;
+
+/**
+ * Fills new generations from the log in bulk: reads it once for all tiers, folds each row in memory, writes it once by COPY
+ * into bare tables and makes their indexes afterwards. The rows equal those of the live lanes to the last bit.
+ *
+ * Resumable: killed anywhere, the same call goes on. Aborted, it resolves to `isComplete: false`. Afterwards all lanes stand
+ * at one checkpoint, and `startTailing` is all that is left. It sends nothing: no NOTIFY, no mail, no command.
+ *
+ * Throws PoisonStop, LogDisagrees, and what log, keys, PostgreSQL or the disk throw.
+ */
+export async function bulkLoad(options: BulkLoadOptions): Promise<LoadOutcome> {
+  const load = new BulkLoad(options);
+  try {
+    return await load.run();
+  } catch (error) {
+    if (options.signal.aborted) return incomplete;
+    throw error;
+  } finally {
+    await load.close();
+  }
+}
+
+const incomplete: LoadOutcome = { isComplete: false, events: 0, rows: {}, parkedEvents: 0, checkpoint: null };
+
+class BulkLoad {
+  private readonly targets: TargetPools;
+  private readonly connections: ReaderConnections;
+  private readonly ledger: LogLedger | null;
+  private readonly closeLedger: () => Promise<void>;
+  private readonly progress: ProgressReport;
+  private readonly readers: number;
+  private readonly folders: number;
+  private readonly memoryMaxBytes: number;
+
+  constructor(private readonly options: BulkLoadOptions) {
+    const { log, parallelism, memoryMaxBytes, onProgress } = options;
+    this.targets = new TargetPools(options.tiers);
+    this.connections = new ReaderConnections(log);
+    this.readers = parallelism?.readers ?? threadsByDefault();
+    this.folders = parallelism?.folders ?? threadsByDefault();
+    this.memoryMaxBytes = memoryMaxBytes ?? memoryMaxBytesDefault;
+    this.progress = new ProgressReport(onProgress);
+    const control = log.controlDatabaseUrl === undefined ? null : controlPool(log.controlDatabaseUrl);
+    this.ledger = control === null ? null : new LogLedger(control, this.connections.store);
+    this.closeLedger = async () => control?.end();
+  }
+
+  async run(): Promise<LoadOutcome> {
+    const { options } = this;
+    options.signal.throwIfAborted();
+    const known = readRun(options);
+    if (known === null && (await areFinished(this.targets.all, identityOf(options)))) return this.outcome();
+    const run = known ?? (await this.begin());
+    await this.prepare(run);
+    const summaries = await this.scan(run);
+    const stopped = await this.load(run, summaries);
+    await this.index();
+    await this.finish(run, summaries, stopped);
+    rmSync(options.spoolFolder, { recursive: true, force: true });
+    return this.outcome();
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([this.targets.close(), this.connections.close(), this.closeLedger()]);
+  }
+
+  private async begin(): Promise<Run> {
+    const { fence, tiers } = this.options;
+    const lanes: PlannedLane[] = [];
+    for (const target of this.targets.all)
+      for (const { coverage } of await lanesOf(target.pool, target.schema))
+        lanes.push({ ...target.place, coverage });
+    const events = (await this.eventsUpTo(fence)) ?? Number(fence);
+    const perBucket = Math.max(1, this.memoryMaxBytes / this.folders / bytesPerEvent);
+    const count = Math.max(this.folders * bucketsPerFolderMin, Math.ceil(events / perBucket));
+    const ranges = await logRanges(this.ledger, fence, this.readers);
+    return beginRun(this.options, { ranges, buckets: bucketsFor(tiers, count), lanes });
+  }
+
+  private async prepare(run: Run): Promise<void> {
+    this.progress.begin('prepare', 'indexes', this.targets.all.length);
+    for (const target of this.targets.all) {
+      await claimTarget(target, run.id);
+      await bareTables(target.pool, target.schema, target.tier);
+      this.progress.add({ done: 1 });
+    }
+  }
+
+  private async scan(run: Run): Promise<RangeSummary[]> {
+    const { options, readers } = this;
+    const phase = { plan: this.scanPlan(run), ranges: run.ranges };
+    const before = summariesOf({ ...phase, ranges: rangesDone(phase) });
+    const eventsBefore = before.reduce((sum, { events }) => sum + events, 0);
+    const total = (await this.eventsUpTo(options.fence)) ?? Number(options.fence);
+    this.progress.begin('scan', 'events', total, eventsBefore);
+    await scanRanges({
+      ...{ ...phase, readers, signal: options.signal, ...(options.pace ? { pace: options.pace } : {}) },
+      onBatch: ({ events, bytes }) => this.progress.add({ done: events, events, bytes }),
+    });
+    const summaries = summariesOf(phase);
+    if (this.ledger !== null && options.only === undefined)
+      await checkAgainstLedger(this.ledger, phase, summaries);
+    this.progress.end();
+    return summaries;
+  }
+
+  private scanPlan(run: Run): ScanPlan {
+    const { log, tiers, only, poison, spoolFolder } = this.options;
+    const lanes = run.lanes.map(({ tier, coverage }) => ({
+      coverage,
+      withContent: tierNamed(tiers[tier]!.tier).withContent,
+    }));
+    const spool = { folder: spoolFolder, key: run.key };
+    return {
+      runId: run.id,
+      log,
+      tiers,
+      poison,
+      buckets: run.buckets,
+      lanes,
+      spool,
+      ...(only ? { only } : {}),
+    };
+  }
+
+  /** Again as often as rows show poison that nobody knew of: what it has stopped has no effect in any bucket. */
+  private async load(run: Run, summaries: readonly RangeSummary[]): Promise<StoppedTier[]> {
+    const { options, folders, memoryMaxBytes, progress } = this;
+    const rowPoison = new RowPoison(options.spoolFolder);
+    for (;;) {
+      const stopped = await this.followStopped(summaries, rowPoison.read());
+      progress.begin('load', 'buckets', run.buckets.length * options.tiers.length);
+      const found = await loadBuckets({
+        ...{ options, run, folders, memoryMaxBytes },
+        stopped: stopped.map((tier) => tier.stopped),
+        onBatch: ({ events }) => progress.add({ events }),
+        onBucket: () => progress.add({ done: 1 }),
+      });
+      progress.end();
+      if (found.length === 0) return stopped;
+      rowPoison.add(found);
+      const tiers = new Set(found.map(({ tier }) => tier));
+      for (const target of this.targets.all)
+        if (tiers.has(target.tier.tier)) await emptyFolded(target.pool, target.schema, target.tier);
+    }
+  }
+
+  private async followStopped(
+    summaries: readonly RangeSummary[],
+    rowPoison: readonly Poison[],
+  ): Promise<StoppedTier[]> {
+    const read = summaries.flatMap(({ poison }) => poison);
+    const all = [...read.map((each) => ({ ...each, position: BigInt(each.position) })), ...rowPoison];
+    const stopped: StoppedTier[] = [];
+    for (const tier of this.options.tiers) {
+      const ofTier = all.filter((poison) => poison.tier === tier.tier);
+      stopped.push(await followStopped(tier, ofTier, this.options.fence, this.connections));
+    }
+    return stopped;
+  }
+
+  private async index(): Promise<void> {
+    const { signal, pace } = this.options;
+    const { all } = this.targets;
+    this.progress.begin('index', 'indexes', 0);
+    for (const { pool, schema, tier } of all) {
+      let before = 0;
+      await buildIndexes(pool, schema, tier, {
+        ...{ signal, ...(pace ? { pace } : {}) },
+        onProgress: ({ done }) => {
+          this.progress.add({ done: done - before });
+          before = done;
+        },
+      });
+    }
+    this.progress.end();
+  }
+
+  private async finish(
+    run: Run,
+    summaries: readonly RangeSummary[],
+    stopped: readonly StoppedTier[],
+  ): Promise<void> {
+    const identity = identityOf(this.options);
+    for (const target of this.targets.all) {
+      const { pool, schema, tier, place } = target;
+      await finishTarget(pool, schema, {
+        checkpoint: await this.checkpoint(summaries, tier.withContent),
+        tallies: talliesOf(run, summaries, target),
+        stopped: stopped[place.tier]?.stopped ?? [],
+        parked: stopped[place.tier]?.parked ?? [],
+      });
+    }
+    for (const target of this.targets.all) await markFinished(target, identity);
+  }
+
+  /** The last event up to the fence that the tier's subscription would have delivered. */
+  private async checkpoint(
+    summaries: readonly RangeSummary[],
+    withContent: boolean,
+  ): Promise<LoadOutcome['checkpoint']> {
+    const { only, fence } = this.options;
+    // What was read is one tenant's; a checkpoint is a place in the whole log.
+    if (only !== undefined) return lastEvent(this.connections.store, fence);
+    const last = summaries
+      .map((summary) => (withContent ? summary.last.withContent : summary.last.plain))
+      .findLast((place) => place !== null);
+    return last === undefined || last === null ? null : placeOf(last);
+  }
+
+  private async outcome(): Promise<LoadOutcome> {
+    const rows: Record<string, number> = {};
+    const places: LaneProgress[] = [];
+    for (const target of this.targets.all) {
+      const loaded = await loadedRows(target.pool, target.schema);
+      for (const [table, count] of Object.entries(loaded)) {
+        const name = `${target.tier.tier}.${table}`;
+        rows[name] = (rows[name] ?? 0) + count;
+      }
+      places.push(await progressOf(target));
+    }
+    const furthest = places.reduce<LaneProgress | null>(
+      (far, place) =>
+        far === null || (place.checkpoint?.position ?? 0n) > (far.checkpoint?.position ?? 0n) ? place : far,
+      null,
+    );
+    return {
+      ...{ isComplete: true, rows, checkpoint: furthest?.checkpoint ?? null },
+      events: Math.max(0, ...this.options.tiers.map((_, tier) => eventsOf(this.targets.all, places, tier))),
+      parkedEvents: places.reduce((sum, { parkedEvents }) => sum + parkedEvents, 0),
+    };
+  }
+
+  private async eventsUpTo(fence: bigint): Promise<number | null> {
+    const head = await this.ledger?.head();
+    return head === undefined || head === null || head.position > fence ? null : head.ordinal;
+  }
+}
+
+function eventsOf(targets: readonly OpenTarget[], places: readonly LaneProgress[], tier: number): number {
+  return targets.reduce((sum, { place }, n) => sum + (place.tier === tier ? (places[n]?.events ?? 0) : 0), 0);
+}
+
+function talliesOf(run: Run, summaries: readonly RangeSummary[], { place }: OpenTarget): LaneTally[] {
+  return run.lanes.flatMap(({ tier, target, coverage }, lane) => {
+    if (tier !== place.tier || target !== place.target) return [];
+    let events = 0;
+    let digest = emptyDigest;
+    for (const { lanes } of summaries) {
+      events += lanes[lane]?.events ?? 0;
+      digest = addDigests(digest, digestFromHex(lanes[lane]?.digest ?? '0'.repeat(32)));
+    }
+    return [{ coverage, events, digest }];
+  });
+}
+
+function placeOf({ position, eventId }: EventPlace): NonNullable<LoadOutcome['checkpoint']> {
+  return { position: BigInt(position), eventId };
+}
+
+/** The log ledger is read a page at a time. */
+function controlPool(databaseUrl: string) {
+  return createPool(databaseUrl, {
+    applicationName: 'mailfold-bulk-load',
+    maxConnections: 1,
+    statementTimeoutMs: ledgerTimeoutMs,
+    queryTimeoutMs: ledgerTimeoutMs,
+    connectionTimeoutMs: ledgerTimeoutMs,
+  });
+}
