@@ -7,6 +7,7 @@ import type { SnapshotPart } from './snapshot-part';
 export interface AbsentColumns {
   /** Of either side: what cannot be compared. */
   readonly columns: ReadonlySet<string>;
+  readonly bySide: Readonly<Record<'left' | 'right', ReadonlySet<string>>>;
   /** The whole table is not there. */
   readonly isTableAbsent: { readonly left: boolean; readonly right: boolean };
   readonly faults: readonly string[];
@@ -26,10 +27,12 @@ export async function absentColumns(
   const absent = new Set<string>();
   const faults: string[] = [];
   const isTableAbsent = { left: false, right: false };
+  const bySide: Record<'left' | 'right', ReadonlySet<string>> = { left: new Set(), right: new Set() };
   for (const side of ['left', 'right'] as const) {
     const missing = new Set(
       (await Promise.all(sides[side].map((part) => missingIn(part, table.name, wanted)))).flat(),
     );
+    bySide[side] = missing;
     isTableAbsent[side] = missing.size === wanted.length;
     if (isTableAbsent[side]) {
       if (!isWholeTableExpected) faults.push(`the ${side} has no table ${table.name}`);
@@ -40,7 +43,7 @@ export async function absentColumns(
       if (!isExpected(name)) faults.push(`the ${side} has no column ${table.name}.${name}`);
     }
   }
-  return { columns: absent, isTableAbsent, faults };
+  return { columns: absent, bySide, isTableAbsent, faults };
 }
 
 async function missingIn(

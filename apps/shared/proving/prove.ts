@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { Pool } from 'pg';
 import type { ExpectedDifference } from '../../../projections/expected-difference';
 import type { Tier } from '../../../projections/projection';
@@ -24,6 +25,7 @@ import {
 } from './certificate';
 import { compareRows } from './compare-rows';
 import { ledgerCensus, provesCompleteness } from './completeness';
+import { consultOracle } from './consult-oracle';
 import { laneCountsOf, type LaneCount } from './lane-counts';
 import { Moment } from './moment';
 import { balancesOf, provesInvariants } from './invariants';
@@ -52,6 +54,8 @@ export interface ProveOptions {
   readonly run?: number;
   /** Besides those that the tier declares. */
   readonly expectedDifferences?: readonly ExpectedDifference[];
+  /** How many random streams the oracle folds (default 64), and the seed that picks them (default: another one each time). */
+  readonly oracle?: { readonly streams?: number; readonly seed?: number };
   /** Tables that are read at the same time, per database; default 2. */
   readonly readers?: number;
   readonly signal: AbortSignal;
@@ -59,7 +63,7 @@ export interface ProveOptions {
 }
 
 export interface ProofProgress {
-  readonly phase: 'barrier' | 'completeness' | 'rows' | 'invariants';
+  readonly phase: 'barrier' | 'completeness' | 'rows' | 'oracle' | 'invariants';
   /** Of the phase. */
   readonly done: number;
   readonly total: number;
@@ -105,13 +109,20 @@ async function proveIn(databases: ProvedDatabases, options: ProveOptions): Promi
     ...{ tier, left: stand.left, right: stand.right, hash, expectedDifferences, signal },
     onTable: () => onProgress?.({ phase: 'rows', done: (tablesDone += 1), total: tablesOf(tier).length }),
   });
+  onProgress?.({ phase: 'oracle', done: 0, total: 1 });
+  const oracle = await consultOracle({
+    ...{ tier, control, store, position, coverages, expectedDifferences, signal },
+    ...{ left: stand.left, right: stand.right, logEvents: totalOf(census).events },
+    streams: options.oracle?.streams ?? 64,
+    seed: options.oracle?.seed ?? randomInt(2 ** 31),
+  });
   onProgress?.({ phase: 'invariants', done: 0, total: 1 });
   const invariants = await provesInvariants({
     ...{ tier, parts: stand.byTier, hash, position, store, signal },
     spansAllSlots: spansAllSlots(coverages),
     later: () => comeToStand(databases, plan, signal),
   });
-  const gates: GateResult[] = [completeness, ...compared.gates, invariants];
+  const gates: GateResult[] = [completeness, ...compared.gates, oracle, invariants];
   const { tables, slots } = compared;
   return { ...certificateOf(options, plan, { moment: stand.moment, census, hash, tables, gates }), slots };
 }

@@ -1,5 +1,5 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { Pool } from 'pg';
+import { createHash, randomBytes } from 'node:crypto';
+import type { Pool } from 'pg';
 import type { MailfoldEvent } from '../../../../domain/catalogue.events';
 import type { MessageReceived } from '../../../../domain/message/message.events';
 import type { Tier } from '../../../../projections/projection';
@@ -81,14 +81,14 @@ export class ProofSystem {
   /** Appends the events in their order, each mail with its bytes before it. */
   async append(log: RecordedLog): Promise<void> {
     const heads = new Map<string, number>();
-    for (const { streamName, metadata, id, ...rest } of log.events) {
+    for (const { streamName, metadata, revision: told, ...rest } of log.events) {
       const event = { type: rest.type, data: rest.data } as MailfoldEvent;
       const events = event.type === 'MessageReceived' ? withContent(streamName, event) : [event];
       const head = heads.get(streamName);
       const { revision } = await this.store.append(
         streamName,
         head ?? 'no-stream',
-        events.map((each, n) => ({ id: n === events.length - 1 ? id : randomUUID(), event: each, metadata })),
+        events.map((each, n) => ({ id: idOf(`${streamName} ${told} ${n}`), event: each, metadata })),
       );
       heads.set(streamName, revision);
     }
@@ -180,17 +180,18 @@ export function gateOf({ gates }: Pick<CertificateFile, 'gates'>, name: GateName
   return found;
 }
 
-/** Mails of two tenants, with conversations that are assigned, read, merged away, resolved and noted. */
-export function history(mails: number): RecordedLog {
+/** Mails of two tenants, with conversations that are assigned, read, merged away, resolved and moved. */
+export function history(mails: number, prefix = 'mail'): RecordedLog {
   const log = new RecordedLog();
   const other = idOf('another tenant');
   for (let i = 0; i < mails; i++) {
-    log.mail(`mail ${i}`);
-    if (i % 5 === 0) log.mail(`other ${i}`, { subject: 'Other' }, other);
-    if (i % 3 === 0) log.assign(`mail ${i}`, `agent ${i % 4}`);
-    if (i % 4 === 0) log.read(`mail ${i}`, 'ana', 1);
-    if (i % 7 === 3) log.move(`mail ${i}`, `mail ${i}`, `mail ${i - 1}`);
-    if (i % 6 === 0) log.resolve(`mail ${i}`);
+    const name = `${prefix} ${i}`;
+    log.mail(name);
+    if (i % 4 === 0) log.mail(`other ${name}`, { subject: 'Other' }, other);
+    if (i % 3 === 0) log.assign(name, `agent ${i % 4}`);
+    if (i % 4 === 0) log.read(name, 'ana', 1);
+    if (i % 7 === 3) log.move(name, name, `${prefix} ${i - 1}`);
+    if (i % 6 === 0) log.resolve(name);
   }
   return log;
 }
