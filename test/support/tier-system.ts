@@ -42,6 +42,7 @@ export class TierSystem {
   >();
   private readonly pools: Pool[] = [];
   private watching: Promise<void> = Promise.resolve();
+  private readonly writing: Promise<unknown>[] = [];
   private acts: SampleLog['acts'] | undefined;
   tenants: readonly string[] = [];
 
@@ -88,7 +89,9 @@ export class TierSystem {
   ): Promise<void> {
     // Aborted itself, it would drop an act that it has taken, and those behind it would not fit any more.
     const { signal } = new AbortController();
-    await appendSampleLog(this.store, this.nextActs(events, pace), { signal });
+    const writing = appendSampleLog(this.store, this.nextActs(events, pace), { signal });
+    this.writing.push(writing.catch(() => undefined));
+    await writing;
   }
 
   private async *nextActs(
@@ -101,7 +104,7 @@ export class TierSystem {
       this.tenants = sample.tenants.map(({ tenantId }) => tenantId);
       this.acts = sample.acts;
     }
-    for (let appended = 0; appended < events && pace?.signal.aborted !== true;) {
+    for (let appended = 0; appended < events && pace?.signal.aborted !== true && !this.stop.signal.aborted;) {
       const next = await this.acts.next();
       if (next.done === true) throw new Error('the sample log has ended');
       const count = next.value.appends.reduce((sum, each) => sum + each.events.length, 0);
@@ -175,7 +178,7 @@ export class TierSystem {
 
   async close(): Promise<void> {
     this.stop.abort();
-    await this.watching;
+    await Promise.all([this.watching, ...this.writing]);
     await Promise.all([...this.projecting.values()].map(({ done }) => done));
     await this.opened?.close();
     await Promise.all([this.control, ...this.pools].map((pool) => pool.end()));

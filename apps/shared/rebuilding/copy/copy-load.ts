@@ -1,17 +1,11 @@
 import type { ProjectionTier } from '../../../../projections/tier';
 import { tablesOf } from '../../../../projections/tiers';
 import type { EventStore } from '../../event-store/event-store';
-import {
-  LogDisagrees,
-  type LaneTally,
-  type LoadOutcome,
-  type LoadProgress,
-  type TargetToLoad,
-} from '../contracts';
+import type { LaneTally, LoadOutcome, LoadProgress, TargetToLoad } from '../contracts';
 import { CopyTarget, type CopiedState } from './copy-target';
 import { parkedState } from './place-lanes';
 import { takeSourceSnapshots, type CopySource, type SourceSnapshots } from './source-snapshots';
-import { tallyLog } from './tally-log';
+import { refuseDifference, tallyLog } from './tally-log';
 
 export type { CopySource } from './source-snapshots';
 
@@ -121,16 +115,6 @@ async function countLog(
   let next = lanes.length;
   return new Map(
     targets.map((target) => [target, tallies.slice(next, (next += target.lanes.length))] as const),
-  );
-}
-
-function refuseDifference(tier: string, said: LaneTally, counted: LaneTally | undefined): void {
-  const { hi, lo } = said.digest;
-  if (counted?.events === said.events && counted.digest.hi === hi && counted.digest.lo === lo) return;
-  const { from, to } = said.coverage.slots;
-  throw new LogDisagrees(
-    `${tier} says it has taken in ${said.events} events of slots ${from} to ${to}; the log holds ${counted?.events ?? 0} ` +
-      `there, or others: it cannot be copied, only rebuilt from the log`,
   );
 }
 

@@ -9,11 +9,12 @@ import type { Checkpoint } from '../../projecting/lane-event';
 import type { LaneTally, TargetToLoad } from '../contracts';
 import { bareTables } from '../load/bare-tables';
 import { buildIndexes, type IndexOptions } from '../load/build-indexes';
+import { lanesOf } from '../load/finish-target';
 import { isDone, loadedRows, unitDone, type RowCounts } from '../load/load-units';
 import { loaderPool } from '../load/loader-pool';
 import { copyTable, type CopyPace } from './copy-table';
 import { partsToCopy, rowsOf, type CopiedPart } from './copied-part';
-import { laneCoverages, placeLanes, type ParkedState } from './place-lanes';
+import { placeLanes, type ParkedState } from './place-lanes';
 import type { CopySource, SourceSnapshots } from './source-snapshots';
 
 /** What all targets of a copy take over. */
@@ -54,7 +55,7 @@ export class CopyTarget {
   async prepare(sources: readonly CopySource[]): Promise<void> {
     this.parts = partsToCopy(this.coverage, sources);
     await bareTables(this.owner, this.schema, this.tier);
-    this.lanes = await withClient(this.owner, (client) => laneCoverages(client, this.schema));
+    this.lanes = (await lanesOf(this.owner, this.schema)).map(({ coverage }) => coverage);
   }
 
   isCopied(): Promise<boolean> {
@@ -145,14 +146,5 @@ export class CopyTarget {
         client.release(true);
       }
     }
-  }
-}
-
-async function withClient<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
-  try {
-    return await work(client);
-  } finally {
-    client.release();
   }
 }

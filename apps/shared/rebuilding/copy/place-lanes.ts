@@ -1,17 +1,7 @@
 import type { ClientBase } from 'pg';
-import { covers, type Coverage } from '../../generations/coverage';
+import { covers, coversTenant } from '../../generations/coverage';
 import type { Checkpoint } from '../../projecting/lane-event';
 import type { LaneTally } from '../contracts';
-
-/** The lanes of a schema, in their order. */
-export async function laneCoverages(client: ClientBase, schema: string): Promise<Coverage[]> {
-  const { rows } = await client.query<{ coverage: Coverage }>(
-    `select json_build_object('slots', json_build_object('from', slot_from, 'to', slot_to),
-              'tenantId', only_tenant, 'except', except_tenants) as coverage
-     from ${schema}.checkpoints order by lane`,
-  );
-  return rows.map(({ coverage }) => coverage);
-}
 
 /** What the sources could not apply. Rows are JSON text, since a position does not fit in a number. */
 export interface ParkedState {
@@ -50,7 +40,7 @@ export async function parkedState(client: ClientBase, schema: string): Promise<P
 }
 
 /**
- * Lets the lanes of a schema stand at `checkpoint` with these figures, in the order of {@link laneCoverages}, and with what
+ * Lets the lanes of a schema stand at `checkpoint` with these figures, in the order of its lanes, and with what
  * is parked of their coverage, as if they had come there by themselves. Resolves to the number of parked events.
  */
 export async function placeLanes(
@@ -64,7 +54,7 @@ export async function placeLanes(
     .filter((row) => tallies.some(({ coverage }) => covers(coverage, row)));
   const stops = parked
     .flatMap((state) => state.stops)
-    .filter(({ tenantId }) => tallies.some(({ coverage }) => hasTenant(coverage, tenantId)));
+    .filter(({ tenantId }) => tallies.some(({ coverage }) => coversTenant(coverage, tenantId)));
   await insertJson(client, `${schema}.parked_sequences`, events);
   await insertJson(client, `${schema}.stopped_sequences`, stops);
   const distinct = new Map(events.map((row) => [`${row.sequenceId} ${row.eventId}`, row]));
@@ -83,10 +73,6 @@ export async function placeLanes(
     );
   }
   return distinct.size;
-}
-
-function hasTenant({ tenantId: only, except }: Coverage, tenantId: string): boolean {
-  return only === null ? !except.includes(tenantId) : only === tenantId;
 }
 
 /** As a lane does, since row-level security binds the owner of the table as well. */

@@ -3,10 +3,12 @@ import { slotOf } from '../../../../domain/slot';
 import type { EventStore, LogRecord } from '../../event-store/event-store';
 import { covers, type Coverage } from '../../generations/coverage';
 import { addDigests, digestOf, emptyDigest } from '../../log-ledger/id-digest';
-import type { LaneTally } from '../contracts';
+import { LogDisagrees, type LaneTally } from '../contracts';
 
 export interface LogToTally {
   readonly store: Pick<EventStore, 'readRecords'>;
+  /** Exclusive; default: from the start. */
+  readonly after?: bigint | null;
   /** Inclusive; null: nothing. */
   readonly upTo: bigint | null;
   readonly signal: AbortSignal;
@@ -24,12 +26,12 @@ const recordsPerBatch = 1_000;
  */
 export async function tallyLog(
   coverages: readonly Coverage[],
-  { store, upTo, signal, pace, onRecords }: LogToTally,
+  { store, after = null, upTo, signal, pace, onRecords }: LogToTally,
 ): Promise<LaneTally[]> {
   const tallies = coverages.map((coverage) => ({ coverage, events: 0, digest: emptyDigest }));
-  if (upTo === null) return tallies;
+  if (upTo === null || (after !== null && upTo <= after)) return tallies;
   let records = 0;
-  for await (const record of store.readRecords({ after: null, upTo, withContent: false, signal })) {
+  for await (const record of store.readRecords({ after, upTo, withContent: false, signal })) {
     const place = placeOf(record);
     if (place === null) continue;
     const digest = digestOf(record.id);
@@ -54,4 +56,24 @@ function placeOf({ streamName }: LogRecord): { tenantId: string; slot: number } 
   if (stream === null) return null;
   const { tenantId, entityId } = stream;
   return { tenantId, slot: slotOf(tenantId, entityId) };
+}
+
+/** What was counted in two stretches of the log, for the same coverages in the same order. */
+export function addTallies(some: readonly LaneTally[], others: readonly LaneTally[]): LaneTally[] {
+  return some.map(({ coverage, events, digest }, index) => {
+    const other = others[index];
+    if (other === undefined) throw new Error('Two countings of the log are of different coverages');
+    return { coverage, events: events + other.events, digest: addDigests(digest, other.digest) };
+  });
+}
+
+/** Throws {@link LogDisagrees} where a lane has taken in other events than the log holds for it. */
+export function refuseDifference(schema: string, said: LaneTally, counted: LaneTally | undefined): void {
+  const { hi, lo } = said.digest;
+  if (counted?.events === said.events && counted.digest.hi === hi && counted.digest.lo === lo) return;
+  const { from, to } = said.coverage.slots;
+  throw new LogDisagrees(
+    `${schema} says it has taken in ${said.events} events of slots ${from} to ${to}; the log holds ${counted?.events ?? 0} ` +
+      'there, or others: its rows can only be filled again from the log',
+  );
 }
