@@ -105,16 +105,25 @@ async function rebuildWhileReading(
   let records: CliRecord[];
   let seen;
   try {
-    records = await runMailfold(['rebuild', 'oltp'], system.environment, signal);
+    records = await runMailfold(
+      ['rebuild', 'run', 'oltp', '--verify', '--cutover'],
+      system.environment,
+      signal,
+    );
   } finally {
     seen = await reader.stop();
   }
   expectEqual('the faults that readers met', seen.faults, []);
-  const { generation, previousGeneration } = records.at(-1) ?? {};
+  const { state, generations } = z
+    .object({
+      state: z.string(),
+      generations: z.array(z.object({ generation: z.number(), isLive: z.boolean() })),
+    })
+    .parse(records.at(-1));
   expectEqual(
-    'the generations',
-    { generation, previousGeneration },
-    { generation: 2, previousGeneration: 1 },
+    'what serves',
+    { state, generations },
+    { state: 'serving', generations: [{ generation: 2, isLive: true }] },
   );
   expectEqual('the inbox after the switch', (await client.read(list, conversationPage)).body, before);
   return {

@@ -17,7 +17,7 @@ const statementTimeoutMs = 10 * 60_000;
 const connectionTimeoutMs = 5_000;
 
 /** Long statements are in order: a digest reads a whole table. */
-export function openPool({ onEnd }: CommandContext, url: string, role?: DatabaseRole): Pool {
+export function openPool({ onEnd }: Pick<CommandContext, 'onEnd'>, url: string, role?: DatabaseRole): Pool {
   const pool = createPool(url, {
     applicationName: 'mailfold-cli',
     ...(role === undefined ? {} : { role }),
@@ -38,15 +38,35 @@ const logVariables = z.object({
     .refine((text) => Buffer.from(text, 'base64').length === 32, 'must be 32 bytes in base64'),
 });
 
-/** The log, with the keys to read what it holds sealed. */
-export function openLog(context: CommandContext, onReconnect?: (error: unknown) => void): EventStore {
+/** All it takes to open the log, as plain data that can be handed to a worker. */
+export interface LogAccess {
+  readonly eventStoreUrl: string;
+  readonly keysDatabaseUrl: string;
+  readonly rootKey: Uint8Array;
+}
+
+/** Throws ConfigError naming what is missing. */
+export function logAccess(): LogAccess {
   const config = loadConfig(logVariables);
-  const keys = createKeyRing({
-    pool: openPool(context, config.KEYS_DATABASE_URL),
+  return {
+    eventStoreUrl: config.EVENTSTORE_URL,
+    keysDatabaseUrl: config.KEYS_DATABASE_URL,
     rootKey: Buffer.from(config.MAILFOLD_ROOT_KEY, 'base64'),
+  };
+}
+
+/** The log, with the keys to read what it holds sealed. */
+export function openLog(
+  context: Pick<CommandContext, 'onEnd'>,
+  onReconnect?: (error: unknown) => void,
+): EventStore {
+  const { eventStoreUrl, keysDatabaseUrl, rootKey } = logAccess();
+  const keys = createKeyRing({
+    pool: openPool(context, keysDatabaseUrl),
+    rootKey: Buffer.from(rootKey),
   });
   const store = createEventStore({
-    url: config.EVENTSTORE_URL,
+    url: eventStoreUrl,
     keys,
     ...(onReconnect ? { onReconnect } : {}),
   });

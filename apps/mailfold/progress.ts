@@ -42,8 +42,8 @@ function barProgress(label: string, noun: string, rate: Rate, stream: NodeJS.Wri
       bar.setTotal(Math.max(total, 1));
       bar.update(done, {
         counted: groupedDigits(count),
-        rate: rate.perSecond(),
-        left: rate.left(done, total),
+        rate: shownRate(rate.perSecond()),
+        left: timeLeft(rate.secondsLeft(done, total)),
       });
     },
     say(text) {
@@ -64,7 +64,7 @@ function lineProgress(label: string, noun: string, rate: Rate, stream: NodeJS.Wr
       lastLineAt = Date.now();
       const percent = total === 0 ? 100 : Math.floor((100 * done) / total);
       stream.write(
-        `${label}: ${percent}%, ${groupedDigits(count)} ${noun}, ${rate.perSecond()}/s, ${rate.left(done, total)}\n`,
+        `${label}: ${percent}%, ${groupedDigits(count)} ${noun}, ${shownRate(rate.perSecond())}/s, ${timeLeft(rate.secondsLeft(done, total))}\n`,
       );
     },
     say: (text) => void stream.write(`${text}\n`),
@@ -72,8 +72,17 @@ function lineProgress(label: string, noun: string, rate: Rate, stream: NodeJS.Wr
   };
 }
 
+export function shownRate(perSecond: number): string {
+  return perSecond >= 10 ? groupedDigits(Math.round(perSecond)) : perSecond.toFixed(1);
+}
+
+export function timeLeft(seconds: number | null): string {
+  if (seconds === null) return 'time left unknown';
+  return seconds === 0 ? 'done' : `${duration(seconds)} left`;
+}
+
 /** Over the last 10 s, because a mean since the start hides that it has stopped. */
-class Rate {
+export class Rate {
   private samples: { at: number; done: number; count: number }[] = [{ at: Date.now(), done: 0, count: 0 }];
 
   add(done: number, count: number): void {
@@ -84,16 +93,16 @@ class Rate {
     while (this.samples.length > 2 && (this.samples[1]?.at ?? at) < at - rateWindowMs) this.samples.shift();
   }
 
-  perSecond(): string {
+  perSecond(): number {
     const { seconds, count } = this.window();
-    const value = seconds === 0 ? 0 : count / seconds;
-    return value >= 10 ? groupedDigits(Math.round(value)) : value.toFixed(1);
+    return seconds === 0 ? 0 : count / seconds;
   }
 
-  left(done: number, total: number): string {
-    if (done >= total) return 'done';
+  /** Null while nothing has moved for as long as it looks back. */
+  secondsLeft(done: number, total: number): number | null {
+    if (done >= total) return 0;
     const { seconds, done: recently } = this.window();
-    return recently <= 0 ? 'time left unknown' : `${duration(((total - done) * seconds) / recently)} left`;
+    return recently <= 0 ? null : ((total - done) * seconds) / recently;
   }
 
   private window(): { seconds: number; done: number; count: number } {

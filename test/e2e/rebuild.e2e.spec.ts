@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Client } from 'pg';
 import { loadDevEnvironment } from '../../apps/shared/config/dev-environment';
 import { eventually } from '../support/eventually';
@@ -65,16 +67,39 @@ describe('mailfold beside a running system', () => {
     expect(stderr).toContain('oltp has one generation only, 1');
   });
 
-  it.each(['oltp', 'content', 'olap'])(
-    'rebuilds %s and keeps the old generation as the way back',
-    async (tier) => {
-      const { exitCode, records, stderr } = await run('rebuild', tier);
-      expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
-      expect(records.at(-1)).toMatchObject({ tier, generation: 2, previousGeneration: 1, retired: [] });
-      const verified = await run('verify', tier);
-      expect(verified).toMatchObject({ exitCode: 0, records: [{ equal: true, generations: [2, 1] }] });
-    },
-  );
+  it('rebuilds all tiers with one read of the log, and keeps the old generations as the way back', async () => {
+    const { exitCode, records, stderr } = await run('rebuild', 'run', '--all', '--verify', '--cutover');
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
+    expect(records.at(-1)).toMatchObject({
+      state: 'serving',
+      generations: ['content', 'olap', 'oltp'].map((tier) => ({ tier, generation: 2, isLive: true })),
+    });
+    const verified = await run('verify', 'oltp');
+    expect(verified).toMatchObject({ exitCode: 0, records: [{ equal: true, generations: [2, 1] }] });
+  });
+
+  it('lets the old generation serve again, and the new one slot by slot', async () => {
+    expect(await run('rebuild', 'rollback', '1')).toMatchObject({
+      exitCode: 0,
+      records: [{ state: 'rolled-back', generations: [2, 2, 2].map(() => ({ isLive: false })) }],
+    });
+    const early = await run('rebuild', 'cutover', '1');
+    expect(early).toMatchObject({ exitCode: 1, records: [] });
+    expect(early.stderr).toContain('run 1 cannot be cut over: it is rolled-back');
+    expect(early.stderr).toContain('next: mailfold rebuild verify 1');
+    const certificate = join(system.dataDir, 'certificate.json');
+    const verified = await run('rebuild', 'verify', '1', '--certificate', certificate);
+    expect(verified).toMatchObject({ exitCode: 0, records: [{ state: 'verified' }] });
+    expect(Object.keys(JSON.parse(readFileSync(certificate, 'utf8')) as object).sort()).toEqual([
+      'content',
+      'olap',
+      'oltp',
+    ]);
+    const canary = await run('rebuild', 'cutover', '1', '--canary', '--canary-pause-ms', '50');
+    expect(canary).toMatchObject({ exitCode: 0, records: [{ state: 'serving' }] });
+    expect(canary.stderr).toContain('Canary: slot 0 of oltp served by generation 2.');
+    expect(canary.stderr).toContain('Canary: slots 1-8 of oltp served by generation 2.');
+  });
 
   it('names the rows that differ, and fails', async () => {
     await oltp(
@@ -91,57 +116,81 @@ describe('mailfold beside a running system', () => {
     ]);
   });
 
-  it('does not switch to rows that differ from those that serve', async () => {
+  it('does not cut over to rows that differ from those that serve', async () => {
     await oltp(
       `update g2.conversations set subject = 'altered by hand' where id = (select min(id::text)::uuid from g2.conversations)`,
     );
-    const refused = await run('rebuild', 'oltp');
+    const refused = await run('rebuild', 'run', 'oltp', '--verify', '--cutover');
     expect(refused.exitCode).toBe(1);
-    expect(refused.stderr).toContain('not switched: the rows differ');
-    expect(refused.records.at(-1)).toMatchObject({ switched: false, generations: [2, 3] });
+    expect(refused.stderr).toContain('run 2 is refuted: the certificate of oltp does not hold');
+    expect(refused.records.at(-1)).toMatchObject({ state: 'refuted', generations: [{ isLive: false }] });
   });
 
-  it('goes on with the generation that is there, switches when told to, and drops what lies behind the way back', async () => {
-    const accepted = await run('rebuild', 'oltp', '--accept-differences');
-    expect(accepted).toMatchObject({
+  it('says what a run that is loaded already can do next, and cuts over by force with the reason in its journal', async () => {
+    const again = await run('rebuild', 'run', 'oltp');
+    expect(again).toMatchObject({ exitCode: 1, records: [{ run: 2, state: 'refuted' }] });
+    expect(again.stderr).toContain('It is refuted already');
+    expect(await run('rebuild', 'cutover', '2', '--force')).toMatchObject({ exitCode: 2, records: [] });
+    const forced = await run('rebuild', 'cutover', '2', '--force', '--reason', 'g2 was altered by hand');
+    expect(forced).toMatchObject({ exitCode: 0, records: [{ state: 'serving' }] });
+    const { records } = await run('rebuild', 'status', '2');
+    expect(records[0]?.['journal']).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({
+          action: 'cutOverByForce',
+          detail: expect.objectContaining({ forced: 'g2 was altered by hand' }),
+        }),
+      ]),
+    );
+  });
+
+  it('drops what served before only when told to, and then says that nothing is left to do', async () => {
+    expect(await run('rebuild', 'retire', '2')).toMatchObject({ exitCode: 2 });
+    const retired = await run('rebuild', 'retire', '2', '--yes');
+    expect(retired).toMatchObject({
       exitCode: 0,
-      stderr: expect.stringContaining('Going on with generation 3'),
+      records: [{ state: 'done', retired: [{ generation: 1 }, { generation: 2 }] }],
     });
-    expect(accepted.records.at(-1)).toMatchObject({ generation: 3, previousGeneration: 2, retired: [1] });
     expect(await stateOf(1)).toBe('retired');
-    expect(await oltp(`select 1 from pg_namespace where nspname = 'g1'`)).toEqual([]);
+    expect(await oltp(`select 1 from pg_namespace where nspname in ('g1', 'g2')`)).toEqual([]);
+    expect(await run('rebuild', 'retire', '2', '--yes')).toMatchObject({
+      exitCode: 0,
+      records: [{ state: 'done', retired: [] }],
+    });
+    expect((await run('rebuild', 'rollback', '2')).stderr).toContain(
+      'run 2 cannot be rolled back: it is done',
+    );
   });
 
-  it('refuses a second rebuild of the same tier at once', async () => {
-    const holder = new Client({ connectionString: urls['CONTROL_DATABASE_URL'] });
+  it('refuses a second run on the same tier at once, naming who holds it', async () => {
+    const holder = new Client({ connectionString: urls['CONTROL_DATABASE_URL'] ?? '' });
     await holder.connect();
     try {
+      await holder.query(`set application_name = 'mailfold: ada@desk, run 9'`);
       await holder.query(`select pg_advisory_lock(hashtext('mailfold rebuild'), hashtext('oltp'))`);
-      const { exitCode, stderr } = await run('rebuild', 'oltp');
+      const { exitCode, stderr } = await run('rebuild', 'run', 'oltp');
       expect(exitCode).toBe(1);
-      expect(stderr).toBe('mailfold: a rebuild of oltp is under way already\n');
+      expect(stderr).toContain('a run on oltp is under way already (ada@desk, run 9, since ');
     } finally {
       await holder.end();
     }
   });
 
   it('resumes after kill -9 with the generation it had begun', async () => {
-    const killed = await mailfold(['rebuild', 'oltp'], {
+    const killed = await mailfold(['rebuild', 'run', 'oltp', '--fresh'], {
       env: system.cliEnvironment,
       onStderr: (text, kill) => {
-        if (text.includes('Filling generation 4')) kill('SIGKILL');
+        if (text.includes('Run ')) setTimeout(() => kill('SIGKILL'), 200);
       },
     });
     expect(killed.exitCode).toBeNull();
-    expect(await stateOf(4)).toBe('building');
     // The lock ends with the connection, which the server notices a moment later.
     const resumed = await eventually(async () => {
-      const again = await run('rebuild', 'oltp', '--retire-old');
+      const again = await run('rebuild', 'run', 'oltp', '--verify', '--cutover', '--retire');
       expect(again.exitCode).toBe(0);
       return again;
     });
-    expect(resumed.stderr).toContain('Going on with generation 4');
-    expect(resumed.records.at(-1)).toMatchObject({ generation: 4, previousGeneration: 3, retired: [2, 3] });
+    expect(resumed.records.at(-1)).toMatchObject({ state: 'done', retired: [{ generation: 3 }] });
   });
 
   it('migrates what is up to date without a change', async () => {

@@ -196,6 +196,16 @@ export async function startTailing(controlPool: Pool, tier: Tier, generation: nu
   if (rowCount !== 1) throw new Error(`Generation ${generation} of ${tier} is retired or unknown`);
 }
 
+/** From now on the generation stays as it is: a copy as of a time. Repeatable. */
+export async function freezeGeneration(controlPool: Pool, tier: Tier, generation: number): Promise<void> {
+  const { rowCount } = await controlPool.query(
+    `update generations set state = 'frozen'
+     where tier = $1 and generation = $2 and kind = 'as-of' and state in ('building', 'frozen')`,
+    [tier, generation],
+  );
+  if (rowCount !== 1) throw new Error(`Generation ${generation} of ${tier} is none as of a time`);
+}
+
 /** Ends a generation that does not serve: projectors let go of it, then its schemas are dropped. Repeatable. */
 export async function retireGeneration(
   controlPool: Pool,

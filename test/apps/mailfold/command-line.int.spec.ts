@@ -72,9 +72,10 @@ describe('the mailfold command line', () => {
   });
 
   it.each([
-    ['rebuild of what is no tier', ['rebuild', 'inbox'], 'inbox is no tier; there are oltp, content, olap'],
+    ['a bad range of slots', ['rebuild', 'cutover', '1', '--slots', '9-4096'], 'slots from 0 to 4095'],
+    ['a run without a number', ['rebuild', 'verify'], "missing required argument 'run'"],
     ['verify of one generation with itself', ['verify', 'oltp', '--generations', '1,1'], 'two numbers'],
-    ['rebuild without configuration', ['rebuild', 'oltp'], 'OLTP_DATABASE_URL is not set'],
+    ['rebuild without configuration', ['rebuild', 'plan', 'oltp'], 'CONTROL_DATABASE_URL is not set'],
   ])('answers %s with 2', async (_name, args, expected) => {
     expect(await mailfold(args)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(expected) });
   });

@@ -350,10 +350,10 @@ test('a rebuild that parks what the live generation has applied is not switched 
     idOf('parked long ago'),
   ]);
   const { exitCode, output } = await runToEnd('apps/mailfold/main.js', {
-    args: ['rebuild', 'olap', '--accept-differences'],
+    args: ['rebuild', 'run', 'olap', '--collect-poison', '--verify', '--cutover'],
     env: { ...urls, EVENTSTORE_URL: eventStoreUrl(), MAILFOLD_ROOT_KEY: rootKey.toString('base64') },
   });
-  expect(output).toContain('not switched: generation 2 has parked 1 event that generation 1 has applied');
+  expect(output).toContain('generation 2 of olap has parked 1 event that what serves has applied');
   expect(exitCode).toBe(1);
   expect(await soleLiveGeneration(controlPool, 'olap')).toMatchObject({ generation: 1 });
 });

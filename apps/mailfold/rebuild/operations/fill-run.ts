@@ -1,0 +1,154 @@
+import { freezeGeneration, startTailing, type Generation } from '../../../shared/generations/generations';
+import { readPlacement } from '../../../shared/generations/placement';
+import { govern } from '../governor';
+import { progressOf, waitUntilLevel, type Place } from '../generation-progress';
+import { servedParts } from '../layout';
+import { Pace } from '../pace';
+import { lockRun } from '../run-lock';
+import { RunRefused } from '../run-states';
+import type { Run, RunProgress, Runs } from '../runs';
+import type { Workplace } from '../workplace';
+import { Attendance } from './attendance';
+import { loadGenerations } from './load-generations';
+import { readProbe } from './read-probe';
+import { makeGenerations } from './run-generations';
+
+export interface FillOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: RunProgress) => void;
+  readonly onNotice?: (text: string) => void;
+  /** Slows down when reads take longer than this, ms. */
+  readonly governorP95Ms?: number;
+}
+
+/**
+ * Brings a run to `loaded`, from wherever it stands: its generations are made, filled, and kept at the end of the log by the
+ * projectors. On abort and on every error the run is left `stopped`, to go on from there.
+ * Throws {@link RunRefused} at once when somebody works on one of its tiers, or other code has begun it.
+ */
+export async function fillRun(
+  workplace: Workplace,
+  runs: Runs,
+  run: Run,
+  options: FillOptions,
+): Promise<Run> {
+  refuseOtherCode(run, workplace.codeVersion);
+  const lock = await lockRun(workplace.controlUrl, { run: run.run, tiers: run.spec.tiers }, workplace.owner);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, lock.lost, stop.signal]);
+  try {
+    const started = await runs.step(run.run, 'start', 'running', { owner: workplace.owner, wish: 'run' });
+    const pace = new Pace(signal);
+    const attendance = new Attendance(runs, run.run, pace, {
+      onProgress: options.onProgress ?? (() => undefined),
+      onTakenAway: (reason) => stop.abort(reason),
+    });
+    const governing = governed(workplace, started, { pace, attendance, signal: stop.signal }, options);
+    const failure = await work(workplace, runs, started, { pace, attendance, signal, options }).then(
+      () => null,
+      (error: unknown) => ({ error: signal.aborted ? (signal.reason as unknown) : error }),
+    );
+    stop.abort();
+    await governing;
+    await attendance.end();
+    if (failure !== null) {
+      await leaveStopped(runs, run.run, failure.error);
+      throw failure.error;
+    }
+    return await runs.step(run.run, 'load', 'loaded');
+  } finally {
+    await lock.release();
+  }
+}
+
+interface Work {
+  readonly pace: Pace;
+  readonly attendance: Attendance;
+  readonly signal: AbortSignal;
+  readonly options: FillOptions;
+}
+
+async function work(workplace: Workplace, runs: Runs, run: Run, { pace, attendance, signal, options }: Work) {
+  const generations = await makeGenerations(workplace, run);
+  const fenced = run.fence === null ? await fence(workplace, runs, run) : run;
+  const unfilled = generations.filter(({ state }) => state === 'building');
+  const isComplete =
+    unfilled.length === 0 ||
+    (await loadGenerations(workplace, fenced, unfilled, {
+      signal,
+      pace: () => pace.wait(),
+      tell: (figures) => attendance.tell(figures),
+      onNotice: options.onNotice ?? (() => undefined),
+    }));
+  if (!isComplete) signal.throwIfAborted();
+  for (const generation of generations) await settle(workplace, generation, { attendance, signal });
+}
+
+/** From here on the generation follows the log, or, as of a time, stays as it is. */
+async function settle(
+  workplace: Workplace,
+  { tier, generation, kind, targets }: Generation,
+  { attendance, signal }: Pick<Work, 'attendance' | 'signal'>,
+): Promise<void> {
+  const { control } = workplace;
+  if (kind === 'as-of') return freezeGeneration(control, tier, generation);
+  await startTailing(control, tier, generation);
+  const served: Place[] = servedParts(await readPlacement(control, tier));
+  const from = (await progressOf(workplace, targets)).position ?? 0n;
+  await waitUntilLevel(workplace, { follower: targets, leader: served }, signal, ({ position, goal }) =>
+    attendance.tell({
+      phase: `tail ${tier}`,
+      done: Number((position ?? from) - from),
+      total: Number((goal ?? from) - from),
+      what: 'positions',
+      events: 0,
+    }),
+  );
+}
+
+/** Fixed once: a run that is resumed reads up to the same place. Stays null for an empty log. */
+async function fence(workplace: Workplace, runs: Runs, { run, spec }: Run): Promise<Run> {
+  const asOf = spec.kind === 'rebuild' ? spec.asOf : undefined;
+  const position = asOf === undefined ? await workplace.store().head() : BigInt(asOf.position);
+  return position === null ? runs.read(run) : runs.setFence(run, position);
+}
+
+function refuseOtherCode({ run, codeVersion }: Run, present: string): void {
+  if (codeVersion === present) return;
+  throw new RunRefused(
+    `run ${run} was planned by other code (${codeVersion}, this is ${present}): what one build began no other may go on with`,
+    run,
+    ['discard', 'plan'],
+  );
+}
+
+async function leaveStopped(runs: Runs, run: number, error: unknown): Promise<void> {
+  const wasInterrupted = error instanceof Error && error.name === 'AbortError';
+  const failure = wasInterrupted ? null : error instanceof Error ? error.message : String(error);
+  // Where even this fails, the run is left running without an owner, and can be resumed all the same.
+  await runs.step(run, 'stop', 'stopped', { failure }).catch(() => undefined);
+}
+
+async function governed(
+  workplace: Workplace,
+  { spec }: Run,
+  { pace, attendance, signal }: Pick<Work, 'pace' | 'attendance' | 'signal'>,
+  { governorP95Ms, onNotice }: FillOptions,
+): Promise<void> {
+  if (governorP95Ms === undefined) return;
+  await govern({
+    p95MaxMs: governorP95Ms,
+    probe: await readProbe(workplace, spec.tiers),
+    rate: () => attendance.eventsPerSecond,
+    signal,
+    onBound: ({ eventsPerSecondMax, p95Ms }) => {
+      pace.bound({ governor: eventsPerSecondMax });
+      const told =
+        eventsPerSecondMax === null
+          ? undefined
+          : `to ${eventsPerSecondMax} events/s: p95 of reads ${p95Ms.toFixed(1)} ms, bound ${governorP95Ms} ms`;
+      attendance.tellSlowed(told);
+      onNotice?.(told === undefined ? 'Governor: no bound any more.' : `Governor: slowed ${told}.`);
+    },
+  });
+}

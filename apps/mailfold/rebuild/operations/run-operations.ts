@@ -1,0 +1,122 @@
+import { readPlacement } from '../../../shared/generations/placement';
+import { layoutOf } from '../layout';
+import { holderOf, lockOfRun } from '../run-lock';
+import { runSpec, type RunSpec, type RunSpecInput } from '../run-spec';
+import { RunRefused } from '../run-states';
+import { Runs, type Run, type RunPlan } from '../runs';
+import type { Workplace } from '../workplace';
+import { cutOverRun, rollBackRun, type CutOverOptions } from './cut-over-run';
+import { fillRun, type FillOptions } from './fill-run';
+import { verifyRun, type VerifyOptions } from './proof';
+import { discardRun, retireRun, type Retired } from './retire-run';
+import { viewOf, type RunDetails, type RunView } from './run-view';
+
+/** States that `run` brings on to `loaded`; in the others there is nothing for it to do. */
+const fillable = new Set(['planned', 'running', 'paused', 'stopped']);
+const listedMax = 20;
+
+/**
+ * Everything that can be done about rebuilds and re-partitions, for the command line and HTTP alike: takes plain data, returns
+ * plain data, and is safe to repeat. Refuses with {@link RunRefused}, which says what to do instead.
+ */
+export class RunOperations {
+  readonly runs: Runs;
+
+  constructor(private readonly workplace: Workplace) {
+    this.runs = new Runs(workplace.control, workplace.owner);
+  }
+
+  /** Reckons what a run would make, and keeps that under a number. */
+  async plan(input: RunSpecInput): Promise<RunView> {
+    const spec = runSpec.parse(input);
+    return this.view(await this.create(spec));
+  }
+
+  /**
+   * The run that this task belongs to: the one that was begun and is neither finished nor discarded, else a new one.
+   * `fresh` discards what was begun.
+   */
+  async begin(input: RunSpecInput, { fresh = false }: { readonly fresh?: boolean } = {}): Promise<RunView> {
+    const spec = runSpec.parse(input);
+    const open = await this.runs.openWith(spec);
+    if (open !== null && !fresh) return this.view(open);
+    if (open !== null) await discardRun(this.workplace, this.runs, open);
+    return this.view(await this.create(spec));
+  }
+
+  /** Fills what a run makes, from wherever it stands. A run that is filled already is left as it is. */
+  async run(run: number, options: FillOptions): Promise<RunView> {
+    const known = await this.runs.read(run);
+    if (!fillable.has(known.state)) return this.view(known);
+    return this.view(await fillRun(this.workplace, this.runs, known, options));
+  }
+
+  async list(): Promise<RunView[]> {
+    return Promise.all((await this.runs.list(listedMax)).map((run) => this.view(run)));
+  }
+
+  async status(run: number): Promise<RunDetails> {
+    const view = await this.view(await this.runs.read(run));
+    return { ...view, journal: await this.runs.journal(run) };
+  }
+
+  /** The process that fills it waits at the next batch. Throws {@link RunRefused} when none does. */
+  async pause(run: number): Promise<RunView> {
+    const { state } = await this.view(await this.runs.read(run));
+    if (state !== 'running' && state !== 'paused')
+      throw new RunRefused(`run ${run} cannot be paused: it is ${state}`, run, ['status']);
+    return this.view(await this.runs.wish(run, 'pause'));
+  }
+
+  /** Wakes the process that waits. `isWorkedOn`: false when there is none, and somebody has to {@link run} it. */
+  async resume(run: number): Promise<{ view: RunView; isWorkedOn: boolean }> {
+    const known = await this.runs.read(run);
+    if (!fillable.has(known.state)) return { view: await this.view(known), isWorkedOn: true };
+    const isWorkedOn = (await holderOf(this.workplace.control, lockOfRun(run))) !== null;
+    return { view: await this.view(await this.runs.wish(run, 'run')), isWorkedOn };
+  }
+
+  /** Bounds how fast a run goes, also while it runs; `null`: as fast as it can. */
+  async throttle(run: number, eventsPerSecondMax: number | null): Promise<RunView> {
+    return this.view(await this.runs.throttle(run, eventsPerSecondMax));
+  }
+
+  async verify(run: number, options: VerifyOptions): Promise<RunView> {
+    return this.view(await verifyRun(this.workplace, this.runs, await this.runs.read(run), options));
+  }
+
+  async cutOver(run: number, options: CutOverOptions): Promise<RunView> {
+    return this.view(await cutOverRun(this.workplace, this.runs, await this.runs.read(run), options));
+  }
+
+  async rollBack(run: number, options: { readonly signal: AbortSignal }): Promise<RunView> {
+    return this.view(await rollBackRun(this.workplace, this.runs, await this.runs.read(run), options));
+  }
+
+  async retire(run: number): Promise<RunView & { readonly retired: readonly Retired[] }> {
+    const { run: after, retired } = await retireRun(this.workplace, this.runs, await this.runs.read(run));
+    return { ...(await this.view(after)), retired };
+  }
+
+  async discard(run: number): Promise<RunView & { readonly dropped: readonly Retired[] }> {
+    const { run: after, dropped } = await discardRun(this.workplace, this.runs, await this.runs.read(run));
+    return { ...(await this.view(after)), dropped };
+  }
+
+  private async create(spec: RunSpec): Promise<Run> {
+    const tiers = await Promise.all(
+      spec.tiers.map(async (tier) => ({
+        tier,
+        ...layoutOf(spec, await readPlacement(this.workplace.control, tier)),
+      })),
+    );
+    if (tiers.every(({ targets }) => targets.length === 0))
+      throw new RunRefused('everything lies where it should: there is nothing to do', null, ['status']);
+    const plan: RunPlan = { tiers, estimate: null };
+    return this.runs.create(spec, plan, this.workplace.codeVersion);
+  }
+
+  private view(run: Run): Promise<RunView> {
+    return viewOf(this.workplace, run);
+  }
+}

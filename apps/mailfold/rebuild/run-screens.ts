@@ -1,0 +1,88 @@
+import { groupedDigits, table, type Output } from '../output';
+import { shownRate, timeLeft } from '../progress';
+import type { RunDetails, RunView } from './operations/run-view';
+import type { RunProgress } from './runs';
+
+/** The screens of `mailfold rebuild` and `mailfold repartition`; docs/rebuild.md shows each of them. */
+export function printRun(output: Output, view: RunView | RunDetails): void {
+  const { run, what, state, meaning, failure, workedOnBy, progress, eventsPerSecondMax, next } = view;
+  output.line(`Run ${run}: ${what}`);
+  output.line(`  state       ${state}: ${meaning}`);
+  if (failure !== null) output.line(`  failure     ${failure}`);
+  if (workedOnBy !== null) output.line(`  at work     ${workedOnBy}`);
+  if (workedOnBy !== null && progress !== null) output.line(`  progress    ${progressLine(progress)}`);
+  if (eventsPerSecondMax !== null) output.line(`  throttle    ${groupedDigits(eventsPerSecondMax)} events/s`);
+  for (const { tier, generation, isLive, targets } of view.generations)
+    output.line(
+      `  ${tier.padEnd(11)} generation ${generation}${isLive ? ', serving' : ''}: ` +
+        targets
+          .map(({ databaseRef, schema, slots }) => `${databaseRef} ${schema} slots ${slots.from}-${slots.to}`)
+          .join('; '),
+    );
+  if ('journal' in view)
+    for (const { at, actor, action, detail } of view.journal)
+      output.line(`  ${at.slice(0, 19)}  ${action.padEnd(15)} ${actor}${detailOf(detail)}`);
+  if (next.length > 0) output.line(`  next        ${next.join(' | ')}`);
+}
+
+export function printList(output: Output, views: readonly RunView[]): void {
+  if (views.length === 0) {
+    output.line('No run yet. `mailfold rebuild plan <tier>` reckons one.');
+    return;
+  }
+  const rows = views.map(({ run, what, state, workedOnBy, progress, next }) => [
+    run,
+    state,
+    what,
+    workedOnBy !== null && progress !== null ? progressLine(progress) : (next[0] ?? ''),
+  ]);
+  for (const line of table([['run', 'state', 'what', 'progress or next'], ...rows])) output.line(line);
+}
+
+export function printPlan(output: Output, view: RunView): void {
+  output.line(`Plan ${view.run}: ${view.what} (code ${view.codeVersion})`);
+  for (const { tier, targets, moving } of view.plan.tiers) {
+    output.line(`  ${tier}`);
+    for (const { databaseRef, coverage } of targets)
+      output.line(
+        `    to make   ${databaseRef}, slots ${coverage.slots.from}-${coverage.slots.to}` +
+          (coverage.tenantId === null ? '' : `, tenant ${coverage.tenantId}`),
+      );
+    for (const { slots, from, to } of view.kind === 'repartition' ? moving : [])
+      output.line(
+        `    moves     slots ${slots.from}-${slots.to} from ${from.databaseRef} ${from.schema} to ${to}`,
+      );
+  }
+  output.line(`  next        ${view.next.join(' | ')}`);
+}
+
+export function printCertificates(output: Output, { certificates }: RunView): void {
+  for (const [tier, certificate] of Object.entries(certificates)) {
+    const { holds } = certificate as { holds: boolean };
+    output.line(`${tier}: the certificate ${holds ? 'holds' : 'DOES NOT HOLD'}`);
+  }
+}
+
+export function progressLine({
+  phase,
+  done,
+  total,
+  what,
+  perSecond,
+  secondsLeft,
+  slowed,
+}: RunProgress): string {
+  const percent = total === 0 ? 100 : Math.floor((100 * done) / total);
+  return (
+    `${phase} ${percent}% | ${groupedDigits(done)} of ${groupedDigits(total)} ${what} | ${shownRate(perSecond)} events/s | ` +
+    timeLeft(secondsLeft) +
+    (slowed === undefined ? '' : ` | slowed ${slowed}`)
+  );
+}
+
+function detailOf(detail: Readonly<Record<string, unknown>>): string {
+  const shown = Object.entries(detail).map(
+    ([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  );
+  return shown.length === 0 ? '' : `: ${shown.join(', ')}`;
+}
