@@ -1,4 +1,5 @@
 import { projectionTiers } from '../../../projections/tiers';
+import { CommandFailure, exitCodes } from '../command-run';
 import { asOfPosition } from './operations/as-of';
 import type { RunSpecInput } from './run-spec';
 import type { Workplace } from './workplace';
@@ -27,6 +28,7 @@ export interface RepartitionFlags {
 }
 
 export interface ForceFlags {
+  readonly withoutShadowReads?: boolean;
   readonly force?: boolean;
   readonly reason?: string;
 }
@@ -83,4 +85,15 @@ export function repartitionSpecOf(tiers: readonly string[], flags: RepartitionFl
     ...(historyPartitions === undefined ? {} : { historyPartitions }),
     ...(source === undefined ? {} : { source }),
   };
+}
+
+/** Throws a usage error for force without a reason. */
+export function forceOf({ force, reason, withoutShadowReads = false }: ForceFlags): {
+  force?: { reason: string };
+  withoutShadowReads: boolean;
+} {
+  if (force !== true) return { withoutShadowReads };
+  if (reason === undefined || reason.trim() === '')
+    throw new CommandFailure('--force needs --reason "why", which goes into the journal', exitCodes.usage);
+  return { withoutShadowReads, force: { reason } };
 }

@@ -1,3 +1,4 @@
+import type { Certificate } from '../../shared/proving/certificate';
 import { groupedDigits, table, type Output } from '../output';
 import { shownRate, timeLeft } from '../progress';
 import type { RunDetails, RunView } from './operations/run-view';
@@ -57,9 +58,17 @@ export function printPlan(output: Output, view: RunView): void {
 }
 
 export function printCertificates(output: Output, { certificates }: RunView): void {
-  for (const [tier, certificate] of Object.entries(certificates)) {
-    const { holds } = certificate as { holds: boolean };
-    output.line(`${tier}: the certificate ${holds ? 'holds' : 'DOES NOT HOLD'}`);
+  for (const certificate of Object.values(certificates) as Certificate[]) {
+    const { tier, left, right, position, heldMs, holds, gates } = certificate;
+    output.line(
+      `Certificate of ${tier}: generation ${right.generations.join(', ')} against ${left.generations.join(', ')} ` +
+        `at position ${position}, lanes held ${Math.round(heldMs)} ms: ${holds ? 'HOLDS' : 'DOES NOT HOLD'}`,
+    );
+    for (const { gate, holds: gateHolds, detail } of gates) {
+      const outcome = gateHolds === null ? 'not run' : gateHolds ? 'holds' : 'FAILS';
+      output.line(`  ${outcome.padEnd(8)} ${gate}`);
+      for (const line of gateHolds === true ? [] : detail) output.line(`           ${line}`);
+    }
   }
 }
 

@@ -80,6 +80,12 @@ export function nextCommands(state: RunState): readonly string[] {
   return states[state].next;
 }
 
+/** Whether `run` brings it on to `loaded`; in the other states there is nothing for that to do. */
+export function isFillable(state: RunState): boolean {
+  const from: readonly RunState[] = steps.start.from;
+  return from.includes(state);
+}
+
 /** A command as it is typed. */
 export function commandLine(kind: 'rebuild' | 'repartition', command: string, run: number | null): string {
   if (run === null) return `mailfold ${kind} ${command}`;

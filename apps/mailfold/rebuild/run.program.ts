@@ -1,19 +1,17 @@
 import type { Command } from 'commander';
 import { countBetween, framed, list, oneOf, slots } from '../command-line';
+import { fillCommand, planCommand, resumeCommand } from './fill.commands';
+import type { CutOverFlags, FillFlags, RepartitionFlags, RebuildFlags } from './run-flags';
 import {
   cutOverCommand,
   discardCommand,
-  fillCommand,
   pauseCommand,
-  planCommand,
-  resumeCommand,
   retireCommand,
   rollBackCommand,
   statusCommand,
   throttleCommand,
   verifyCommand,
-} from './run.commands';
-import type { CutOverFlags, FillFlags, RepartitionFlags, RebuildFlags } from './run-flags';
+} from './step.commands';
 
 const runNumber = countBetween(1, 2 ** 31 - 1);
 const eventsPerSecond = countBetween(1, 10_000_000);
@@ -103,6 +101,7 @@ function fillOptions(command: Command): Command {
     .option('--cutover', 'then let it serve, if the proof holds')
     .option('--canary', 'with --cutover: one slot, eight, all')
     .option('--retire', 'then drop what served before, and with it the way back')
+    .option('--without-shadow-reads', 'with --cutover: although reads were not compared')
     .option('--force', 'with --cutover: serve although the proof does not hold')
     .option('--reason <text>', 'why; kept in the journal of the run');
 }
@@ -135,11 +134,9 @@ function addSteps(group: Command): void {
         throttleCommand(run, flags.eventsPerSecond, context),
       ),
     );
-  onRun('verify', 'prove that it holds what serves, at one position of the log')
-    .option('--certificate <file>', 'where to write the certificate (else certificate.json)')
-    .action(
-      framed((context, run: number, flags: { certificate?: string }) => verifyCommand(run, flags, context)),
-    );
+  onRun('verify', 'prove that it holds what serves, at one position of the log').action(
+    framed((context, run: number) => verifyCommand(run, context)),
+  );
   onRun('cutover', 'let queries read it')
     .option('--slots <a-b>', 'these slots only', slots)
     .option('--tenant <id>', 'this tenant only')
@@ -149,6 +146,7 @@ function addSteps(group: Command): void {
       'how long each stage serves before that look',
       countBetween(0, 3_600_000),
     )
+    .option('--without-shadow-reads', 'although reads were not compared')
     .option('--force', 'without a proof that holds')
     .option('--reason <text>', 'why; kept in the journal of the run')
     .action(framed((context, run: number, flags: CutOverFlags) => cutOverCommand(run, flags, context)));

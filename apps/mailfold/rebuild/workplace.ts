@@ -24,8 +24,8 @@ export interface Workplace {
   store(): EventStore;
   /** Plain data, for workers that open the log themselves. */
   log(): LogAccess;
-  /** Where a run keeps files; of this run alone. */
-  spoolFolder(run: number): string;
+  /** Where a run keeps its files: its spool while it is filled, its certificates afterwards. */
+  runFolder(run: number): string;
 }
 
 /** `onEnd` is told how to close what was opened. */
@@ -49,6 +49,6 @@ export function openWorkplace(place: { readonly onEnd: (close: () => unknown) =>
     },
     store: () => (store ??= openLog(place)),
     log: logAccess,
-    spoolFolder: (run) => join(resolve(DATA_DIR), 'rebuild', `run-${run}`),
+    runFolder: (run) => join(resolve(DATA_DIR), 'rebuild', `run-${run}`),
   };
 }

@@ -20,6 +20,8 @@ export interface CutOverOptions extends CutOverScope {
   readonly canaryPauseMs?: number;
   /** Without a certificate that holds. Goes into the journal. */
   readonly force?: { readonly reason: string };
+  /** With a certificate whose shadow reads were not run. */
+  readonly withoutShadowReads?: boolean;
   readonly signal: AbortSignal;
   readonly onNotice?: (text: string) => void;
 }
@@ -38,7 +40,7 @@ export async function cutOverRun(
   if (run.state === 'serving' && (await isServing(workplace, generations))) return run;
   refuseIllegal(options.force === undefined ? 'cutOver' : 'cutOverByForce', run.run, run.state);
   refuseAsOf(run, generations);
-  if (options.force === undefined) refuseUnproven(workplace, run, generations);
+  if (options.force === undefined) refuseUnproven(workplace, run, generations, options);
   let latest = run;
   for (const generation of generations) latest = await moveInSteps(workplace, runs, generation, options);
   return latest;

@@ -82,7 +82,7 @@ export async function discardRun(
       await retireGeneration(workplace.control, workplace.urls, tier, generation);
       dropped.push({ tier, generation });
     }
-    await rm(workplace.spoolFolder(run.run), { recursive: true, force: true });
+    await rm(workplace.runFolder(run.run), { recursive: true, force: true });
     return { run: discarded, dropped };
   } finally {
     await lock.release();

@@ -2,7 +2,7 @@ import { readPlacement } from '../../../shared/generations/placement';
 import { layoutOf } from '../layout';
 import { holderOf, lockOfRun } from '../run-lock';
 import { runSpec, type RunSpec, type RunSpecInput } from '../run-spec';
-import { RunRefused } from '../run-states';
+import { isFillable, RunRefused } from '../run-states';
 import { Runs, type Run, type RunPlan } from '../runs';
 import type { Workplace } from '../workplace';
 import { cutOverRun, rollBackRun, type CutOverOptions } from './cut-over-run';
@@ -11,8 +11,6 @@ import { verifyRun, type VerifyOptions } from './proof';
 import { discardRun, retireRun, type Retired } from './retire-run';
 import { viewOf, type RunDetails, type RunView } from './run-view';
 
-/** States that `run` brings on to `loaded`; in the others there is nothing for it to do. */
-const fillable = new Set(['planned', 'running', 'paused', 'stopped']);
 const listedMax = 20;
 
 /**
@@ -47,7 +45,7 @@ export class RunOperations {
   /** Fills what a run makes, from wherever it stands. A run that is filled already is left as it is. */
   async run(run: number, options: FillOptions): Promise<RunView> {
     const known = await this.runs.read(run);
-    if (!fillable.has(known.state)) return this.view(known);
+    if (!isFillable(known.state)) return this.view(known);
     return this.view(await fillRun(this.workplace, this.runs, known, options));
   }
 
@@ -71,7 +69,7 @@ export class RunOperations {
   /** Wakes the process that waits. `isWorkedOn`: false when there is none, and somebody has to {@link run} it. */
   async resume(run: number): Promise<{ view: RunView; isWorkedOn: boolean }> {
     const known = await this.runs.read(run);
-    if (!fillable.has(known.state)) return { view: await this.view(known), isWorkedOn: true };
+    if (!isFillable(known.state)) return { view: await this.view(known), isWorkedOn: true };
     const isWorkedOn = (await holderOf(this.workplace.control, lockOfRun(run))) !== null;
     return { view: await this.view(await this.runs.wish(run, 'run')), isWorkedOn };
   }
@@ -81,8 +79,10 @@ export class RunOperations {
     return this.view(await this.runs.throttle(run, eventsPerSecondMax));
   }
 
-  async verify(run: number, options: VerifyOptions): Promise<RunView> {
-    return this.view(await verifyRun(this.workplace, this.runs, await this.runs.read(run), options));
+  async verify(run: number, options: VerifyOptions): Promise<RunView & { readonly certificateFile: string }> {
+    const known = await this.runs.read(run);
+    const { run: verified, file } = await verifyRun(this.workplace, this.runs, known, options);
+    return { ...(await this.view(verified)), certificateFile: file };
   }
 
   async cutOver(run: number, options: CutOverOptions): Promise<RunView> {

@@ -1,0 +1,25 @@
+import type { CommandContext } from '../command-run';
+import type { Output } from '../output';
+import type { RunOperations } from './operations/run-operations';
+import type { RunView } from './operations/run-view';
+import { PhaseBars } from './phase-bars';
+import { printCertificates } from './run-screens';
+
+/** Proves a run, and shows how far that is and what came of it. */
+export async function verifyWithBars(
+  operations: RunOperations,
+  run: number,
+  { output, signal }: CommandContext,
+): Promise<RunView> {
+  const bars = new PhaseBars();
+  const onProgress = ({ phase, done, total }: { phase: string; done: number; total: number }): void =>
+    bars.show({ phase, done, total, what: 'steps', events: 0, perSecond: 0, secondsLeft: null });
+  const view = await operations.verify(run, { signal, onProgress }).finally(() => bars.stop());
+  printCertificates(output, view);
+  output.line(`Written to ${view.certificateFile}.`);
+  return view;
+}
+
+export function tellRefuted(output: Output, { run, state, failure }: RunView): void {
+  if (state === 'refuted') output.error(`run ${run} is refuted: ${failure ?? 'a gate does not hold'}`);
+}
