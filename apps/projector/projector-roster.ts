@@ -25,7 +25,8 @@ export class ProjectorRoster {
   private beating: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: ProjectorRosterOptions) {
-    this.members = [options];
+    const { owner, tiers } = options;
+    this.members = [{ owner, tiers }];
   }
 
   /** Resolves after the first look, so that a process that joins takes no more than its share. */
@@ -83,7 +84,7 @@ export class ProjectorRoster {
     try {
       await this.refresh();
     } catch (error) {
-      this.options.log.debug(
+      this.options.log.warn(
         { err: error, database: 'control' },
         'the roster cannot be read; the last one stands',
       );

@@ -64,16 +64,16 @@ class LaneKeeper {
     onWaker?.(() => this.wake());
     while (!signal.aborted && this.mismatch === null) {
       const woken = new Promise<void>((resolve) => (this.wake = resolve));
-      let isComplete = false;
+      let intervalMs = renewalIntervalMs;
       try {
-        isComplete = await this.review();
+        if (!(await this.review())) intervalMs = wantingIntervalMs;
       } catch (error) {
         if (!signal.aborted) onTrouble?.(error);
       }
       const pause = new AbortController();
       await Promise.race([
         woken,
-        delay(isComplete ? renewalIntervalMs : wantingIntervalMs, undefined, {
+        delay(intervalMs, undefined, {
           signal: AbortSignal.any([signal, pause.signal]),
         }).catch(() => undefined),
       ]);
