@@ -5,7 +5,7 @@ import type { LogRange } from './scan-plan';
  * A range is what a kill costs at most, per reader, and what keeps the readers evenly at work; each costs a file, and a
  * connection to the log.
  */
-const eventsPerRange = { min: 1_000, max: 65_536 };
+const eventsPerRange = { min: 64, max: 65_536 };
 /** Fewer, and the readers would be idle while the last one ends. */
 const rangesPerReaderMin = 6;
 

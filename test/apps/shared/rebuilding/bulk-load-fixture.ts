@@ -1,8 +1,10 @@
 import { jsonEvent } from '@eventstore/db-client';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { spawn } from 'node:child_process';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Pool } from 'pg';
 import { appendSampleLog } from '../../../../apps/dev/sample-log/append-sample-log';
 import { sampleLog } from '../../../../apps/dev/sample-log/sample-log';
@@ -22,17 +24,37 @@ import { createMailParser, type MailParser } from '../../../../apps/shared/mail/
 import { migrate } from '../../../../apps/shared/postgres/migrate';
 import { createPool } from '../../../../apps/shared/postgres/pool';
 import { replay } from '../../../../apps/shared/projecting/replay';
-import type { BulkLoadOptions, TierToLoad } from '../../../../apps/shared/rebuilding/contracts';
+import type { BulkLoadOptions, LoadOutcome, TierToLoad } from '../../../../apps/shared/rebuilding/contracts';
+import type { MailfoldEvent } from '../../../../domain/catalogue.events';
+import type { Recorded } from '../../../../domain/event';
+import type { ContentRef } from '../../../../domain/message/message.events';
+import { streamName } from '../../../../domain/stream-name';
 import type { Tier } from '../../../../projections/projection';
 import { projectionTiers, tablesOf } from '../../../../projections/tiers';
 import { eventually } from '../../../support/eventually';
 import { startTestNode, type TestNode } from '../../../support/event-store-node';
+import { received } from '../../../support/message-builders';
 import { queryAsSuperuser } from '../../../support/postgres';
+import { idOf, RecordedLog } from '../../../support/recorded-log';
 
 const bounds = {
   ...{ applicationName: 'test', maxConnections: 4, connectionTimeoutMs: 10_000 },
   ...{ statementTimeoutMs: 30_000, queryTimeoutMs: 31_000 },
 };
+
+const loadScript = `
+  const { bulkLoad } = require('./dist/apps/shared/rebuilding/bulk-load.js');
+  const { fence, log, ...options } = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
+  let paces = 0;
+  const pace = async () => {
+    if (++paces === Number(process.argv[1])) process.kill(process.pid, 'SIGKILL');
+  };
+  const signal = new AbortController().signal;
+  const rootKey = Buffer.from(log.rootKey, 'base64');
+  bulkLoad({ ...options, fence: BigInt(fence), log: { ...log, rootKey }, pace, signal }).then((outcome) =>
+    console.log(JSON.stringify(outcome, (_, value) => (typeof value === 'bigint' ? String(value) : value))),
+  );
+`;
 
 /** Rows, progress and parked events of a generation, by what does not depend on how its slots are divided. */
 export type GenerationDigest = Readonly<Record<string, string>>;
@@ -100,11 +122,56 @@ export class BulkLoadFixture {
   }
 
   /** An event of a type that no build knows. */
-  async writePoison(streamName: string, tenantId: string): Promise<void> {
+  private async writeUnknown(streamName: string, tenantId: string): Promise<void> {
     const metadata = { tenantId, schemaVersion: 1 };
     await this.node
       .client()
       .appendToStream(streamName, jsonEvent({ type: 'NeverHeardOf', data: {}, metadata }));
+  }
+
+  /**
+   * Sequences that stop: a conversation and a message at an event that nobody knows, a message at content that is not what
+   * its fact says, one at a value that no column takes; each with events behind it, in another part of the log.
+   */
+  async writePoisonedSequences(): Promise<{ first: string }> {
+    const log = new RecordedLog(idOf('poisoned tenant'));
+    const conversation = streamName('conversation', log.tenantId, idOf('stopped'));
+    const message = streamName('message', log.tenantId, idOf('stopped message'));
+    const written = (name: string): string => streamName('message', log.tenantId, idOf(`${name} message`));
+    const raw = Buffer.from('From: cara@customer.example\r\n\r\nHello\r\n');
+    const mail = (name: string, changes: Partial<ContentRef> = {}) =>
+      this.appendMail(log, name, raw, { ...contentOf(log, name, raw), ...changes });
+    await mail('moved');
+    await this.appendEvents(log.mail('moved').events.slice(1));
+    await this.appendEvents(new RecordedLog(log.tenantId).mail('stopped').events.slice(1));
+    await this.writeUnknown(conversation, log.tenantId);
+    await this.writeUnknown(message, log.tenantId);
+    await mail('broken', { sha256: createHash('sha256').update('other').digest('hex') });
+    await mail('refused', { storageKey: 'k'.repeat(501) });
+    await this.writeSample(300, 11);
+    await mail('stopped');
+    const behind = new RecordedLog(log.tenantId).attach('stopped', 'moved').assign('stopped', 'ana');
+    await this.appendEvents(behind.events);
+    for (const name of ['broken', 'refused']) await this.writeUnknown(written(name), log.tenantId);
+    return { first: conversation };
+  }
+
+  /** A mail as the log has it: its content, then its fact. */
+  private async appendMail(log: RecordedLog, name: string, raw: Buffer, content: ContentRef): Promise<void> {
+    const messageId = idOf(`${name} message`);
+    const chunk: MailfoldEvent = { type: 'MessageContentStored', data: { chunk: 0, bytes: raw } };
+    const data = received({ messageId, mailboxId: idOf('mailbox'), threadNodeId: messageId, content });
+    const own = new RecordedLog(log.tenantId).add('message', messageId, chunk);
+    await this.appendEvents(own.add('message', messageId, { type: 'MessageReceived', data }).events);
+  }
+
+  /** Behind whatever their streams hold. */
+  private async appendEvents(events: readonly Recorded<MailfoldEvent>[]): Promise<void> {
+    for (const { streamName: name, metadata, type, data } of events) {
+      const [last] = await this.store.readStreamRecords(name, { last: 1 });
+      const event = { type, data } as MailfoldEvent;
+      await this.store.append(name, last?.revision ?? 'no-stream', [{ id: randomUUID(), event, metadata }]);
+    }
   }
 
   /** Counts the log into the ledger up to its end. */
@@ -189,6 +256,37 @@ export class BulkLoadFixture {
     };
   }
 
+  /** As {@link options}, without the ledger: the log is then cut by position, into a dozen ranges even if it is short. */
+  async optionsInRanges(
+    tiers: readonly TierToLoad[],
+    changes: Partial<BulkLoadOptions> = {},
+  ): Promise<BulkLoadOptions> {
+    const options = await this.options(tiers, changes);
+    const { controlDatabaseUrl: _, ...log } = options.log;
+    return { ...options, log };
+  }
+
+  /** In a process of its own, which sends itself SIGKILL when it is to pace for the n-th time; null: it came to that. */
+  async loadInProcess(options: BulkLoadOptions, killAtPace: number): Promise<LoadOutcome | null> {
+    const { signal: _, fence, log, ...plain } = options;
+    const sent = {
+      ...plain,
+      fence: String(fence),
+      log: { ...log, rootKey: this.rootKey.toString('base64') },
+    };
+    const child = spawn(process.execPath, ['-e', loadScript, String(killAtPace)], {
+      cwd: resolve(__dirname, '../../../..'),
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    child.stdin.end(JSON.stringify(sent));
+    const output: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
+    const [code, killedBy] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+    if (killedBy === 'SIGKILL') return null;
+    expect(code).toBe(0);
+    return JSON.parse(Buffer.concat(output).toString()) as LoadOutcome;
+  }
+
   /** Per table and slot the sum over all targets; the parked and stopped; where the lanes stand, and what they took in. */
   async digest(generation: Generation): Promise<GenerationDigest> {
     const digest: Record<string, string> = {};
@@ -247,4 +345,13 @@ export class BulkLoadFixture {
       all.push(...(await queryAsSuperuser<Row>(this.urlOf(generation.tier), sql(schema))));
     return all;
   }
+}
+
+function contentOf(log: RecordedLog, name: string, raw: Buffer): ContentRef {
+  const messageId = idOf(`${name} message`);
+  return {
+    ...{ streamName: streamName('message', log.tenantId, messageId), storageKey: `raw/${messageId}` },
+    ...{ chunks: 1, compression: 'none', rawSize: raw.length },
+    sha256: createHash('sha256').update(raw).digest('hex'),
+  };
 }

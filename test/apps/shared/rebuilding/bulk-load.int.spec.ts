@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { PoisonStop, type LoadOutcome } from '../../../../apps/shared/rebuilding/contracts';
 import { bulkLoad } from '../../../../apps/shared/rebuilding/bulk-load';
 import type { Generation } from '../../../../apps/shared/generations/generations';
 import { BulkLoadFixture, type GenerationDigest } from './bulk-load-fixture';
@@ -10,7 +11,7 @@ let live: GenerationDigest[];
 
 beforeAll(async () => {
   fixture = await BulkLoadFixture.start();
-  await fixture.writeSample(1_500);
+  await fixture.writeSample(700);
   await fixture.keepLedger();
   live = await digestsOf(await fixture.replayed());
 }, 120_000);
@@ -23,7 +24,7 @@ async function digestsOf(generations: readonly Generation[]): Promise<Generation
 }
 
 describe('a bulk load', () => {
-  it.each([1, 2, 7])('into %i shards of each tier makes the rows of the live lanes', async (shards) => {
+  it.each([1, 7])('into %i shards of each tier makes the rows of the live lanes', async (shards) => {
     const { generations, tiers } = await fixture.toLoad(shards);
     const options = await fixture.options(tiers);
     const outcome = await bulkLoad(options);
@@ -33,4 +34,62 @@ describe('a bulk load', () => {
     expect(existsSync(options.spoolFolder)).toBe(false);
     expect(await bulkLoad(options)).toEqual(outcome);
   });
+
+  it('makes them within a bound of memory that holds next to nothing', async () => {
+    const { generations, tiers } = await fixture.toLoad(2);
+    const memoryMaxBytes = 4_096;
+    await bulkLoad(await fixture.optionsInRanges(tiers, { memoryMaxBytes }));
+    expect(await digestsOf(generations)).toEqual(live);
+  });
+
+  it('goes on after SIGKILL, wherever it was', async () => {
+    const { generations, tiers } = await fixture.toLoad(2);
+    const options = await fixture.optionsInRanges(tiers);
+    let outcome: LoadOutcome | null = null;
+    let kills = 0;
+    for (let pace = 2; outcome === null; pace += Math.ceil(pace / 2)) {
+      outcome = await fixture.loadInProcess(options, pace);
+      kills += outcome === null ? 1 : 0;
+    }
+    expect(kills).toBeGreaterThan(3);
+    expect(outcome.isComplete).toBe(true);
+    expect(await digestsOf(generations)).toEqual(live);
+  });
+
+  it('ends when aborted, goes on when called again, and is refused to another run', async () => {
+    const { generations, tiers } = await fixture.toLoad(1);
+    const options = await fixture.optionsInRanges(tiers);
+    for (const paces of [1, 5, 14]) {
+      const stop = new AbortController();
+      let left = paces;
+      const pace = async () => void ((left -= 1) === 0 && stop.abort());
+      expect(await bulkLoad({ ...options, signal: stop.signal, pace })).toMatchObject({ isComplete: false });
+    }
+    const elsewhere = await fixture.optionsInRanges(tiers);
+    await expect(bulkLoad(elsewhere)).rejects.toThrow(/begun by another run/);
+    expect(await bulkLoad(options)).toMatchObject({ isComplete: true });
+    expect(await digestsOf(generations)).toEqual(live);
+  });
+});
+
+describe('poison', () => {
+  it('stops the load at its first event, by name', async () => {
+    const { first } = await fixture.writePoisonedSequences();
+    const { tiers } = await fixture.toLoad(1);
+    const loading = bulkLoad(await fixture.optionsInRanges(tiers));
+    await expect(loading).rejects.toThrow(PoisonStop);
+    await expect(loading).rejects.toMatchObject({ poison: { streamName: first, eventType: 'NeverHeardOf' } });
+  });
+
+  it.each([1, 2])(
+    'is parked in %i shards as by lanes, and what comes behind it has no effect',
+    async (shards) => {
+      const poisoned = await digestsOf(await fixture.replayed());
+      expect(poisoned[0]!['parked']).not.toBe('');
+      const { generations, tiers } = await fixture.toLoad(shards);
+      const outcome = await bulkLoad(await fixture.optionsInRanges(tiers, { poison: 'collect' }));
+      expect(outcome.parkedEvents).toBeGreaterThan(5);
+      expect(await digestsOf(generations)).toEqual(poisoned);
+    },
+  );
 });
