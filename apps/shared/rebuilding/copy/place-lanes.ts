@@ -1,5 +1,5 @@
 import type { ClientBase } from 'pg';
-import { covers, coversTenant } from '../../generations/coverage';
+import { covers, coversTenant, type Coverage } from '../../generations/coverage';
 import type { Checkpoint } from '../../projecting/lane-event';
 import type { LaneTally } from '../contracts';
 
@@ -11,7 +11,8 @@ export interface ParkedState {
   readonly stops: readonly { readonly tenantId: string; readonly json: string }[];
 }
 
-interface ParkedRow {
+/** One event that was not applied. */
+export interface ParkedRow {
   readonly tenantId: string;
   readonly slot: number;
   readonly sequenceId: string;
@@ -49,17 +50,9 @@ export async function placeLanes(
   checkpoint: Checkpoint | null,
   { tallies, parked }: { tallies: readonly LaneTally[]; parked: readonly ParkedState[] },
 ): Promise<number> {
-  const events = parked
-    .flatMap((state) => state.events)
-    .filter((row) => tallies.some(({ coverage }) => covers(coverage, row)));
-  const stops = parked
-    .flatMap((state) => state.stops)
-    .filter(({ tenantId }) => tallies.some(({ coverage }) => coversTenant(coverage, tenantId)));
-  await insertJson(client, `${schema}.parked_sequences`, events);
-  await insertJson(client, `${schema}.stopped_sequences`, stops);
-  const distinct = new Map(events.map((row) => [`${row.sequenceId} ${row.eventId}`, row]));
+  const coverages = tallies.map(({ coverage }) => coverage);
+  const events = await insertParked(client, schema, parked, coverages);
   for (const [lane, { coverage, events: count, digest }] of tallies.entries()) {
-    const ofLane = [...distinct.values()].filter((row) => covers(coverage, row));
     await client.query(
       `update ${schema}.checkpoints
        set commit_position = $2, prepare_position = $2, event_id = $3, events = $4, id_digest_hi = $5, id_digest_lo = $6,
@@ -68,11 +61,34 @@ export async function placeLanes(
       [
         ...[lane, checkpoint?.position.toString() ?? null, checkpoint?.eventId ?? null, count],
         ...[digest.hi.toString(), digest.lo.toString()],
-        new Set(ofLane.map(({ sequenceId }) => sequenceId)).size,
+        sequencesIn(coverage, events),
       ],
     );
   }
-  return distinct.size;
+  return events.length;
+}
+
+/** Writes what is parked of these coverages; resolves to the parked events, each once. */
+export async function insertParked(
+  client: ClientBase,
+  schema: string,
+  parked: readonly ParkedState[],
+  coverages: readonly Coverage[],
+): Promise<ParkedRow[]> {
+  const events = parked
+    .flatMap((state) => state.events)
+    .filter((row) => coverages.some((coverage) => covers(coverage, row)));
+  const stops = parked
+    .flatMap((state) => state.stops)
+    .filter(({ tenantId }) => coverages.some((coverage) => coversTenant(coverage, tenantId)));
+  await insertJson(client, `${schema}.parked_sequences`, events);
+  await insertJson(client, `${schema}.stopped_sequences`, stops);
+  return [...new Map(events.map((row) => [`${row.sequenceId} ${row.eventId}`, row])).values()];
+}
+
+/** How many sequences of a coverage have parked events. */
+export function sequencesIn(coverage: Coverage, events: readonly ParkedRow[]): number {
+  return new Set(events.filter((row) => covers(coverage, row)).map(({ sequenceId }) => sequenceId)).size;
 }
 
 /** As a lane does, since row-level security binds the owner of the table as well. */
