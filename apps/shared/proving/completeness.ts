@@ -22,12 +22,15 @@ export interface CompletenessInput {
   readonly store: Pick<EventStore, 'readRecords'>;
   readonly coverages: readonly Coverage[];
   readonly position: bigint;
+  /** What the right has parked and the left has applied, a line each. */
+  readonly newlyParked: readonly string[];
   readonly sides: readonly { readonly name: string; readonly lanes: readonly LaneCount[] }[];
   readonly signal: AbortSignal;
 }
 
 const ledgerWaitMs = 15_000;
 const ledgerPollMs = 200;
+const parkedListedMax = 20;
 
 /** The ledger's count up to a position, once it has come there. Throws {@link BehindLedger} after 15 s. */
 export async function ledgerCensus(
@@ -47,9 +50,27 @@ export async function ledgerCensus(
 /**
  * Gate 1: the lanes of each side have taken in every event once. Of a whole tier, the count of the live tail's ledger says
  * so at no cost, since it comes from another reading of the log. Of a part, and where the two differ, the log itself is
- * counted; then the lane is named, and the event where it is one that is missing or doubled.
+ * counted; then the lane is named, and the event where it is one that is missing or doubled. What a lane has parked it has
+ * taken in and not applied, so the right must have parked nothing that the left has applied.
  */
 export async function provesCompleteness(input: CompletenessInput, census: Census): Promise<GateResult> {
+  const taken = await provesTaken(input, census);
+  const { newlyParked } = input;
+  if (newlyParked.length === 0) return taken;
+  return {
+    ...taken,
+    holds: false,
+    measured: { ...taken.measured, newlyParked: newlyParked.length },
+    detail: [
+      ...taken.detail,
+      ...newlyParked
+        .slice(0, parkedListedMax)
+        .map((event) => `right: parked, and applied on the left: ${event}`),
+    ],
+  };
+}
+
+async function provesTaken(input: CompletenessInput, census: Census): Promise<GateResult> {
   const { coverages, sides } = input;
   const seen = sides.map(({ name, lanes }) => ({
     name,

@@ -205,7 +205,7 @@ class Consultation {
       .filter(([column]) => !absent.bySide[side].has(column))
       .filter(([column, value]) => found[column] !== shownValue(value))
       .map(([column]) => column)
-      .filter((column) => side === 'right' || !this.isExpected(table, column));
+      .filter((column) => !this.isExpected(table, column));
     return differing.length === 0 ? null : `the events say otherwise of ${differing.join(', ')}`;
   }
 
@@ -216,7 +216,7 @@ class Consultation {
     return known;
   }
 
-  /** The left is of the build before the change; this oracle is of the one after it. */
+  /** What is declared to differ has two right values; nobody could say here which side is to have which. */
   private isExpected({ name }: AnyTable, column: string): boolean {
     return this.input.expectedDifferences.some(
       ({ table, columns }) => table === name && (columns === 'rows' || columns.includes(column)),

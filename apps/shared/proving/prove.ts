@@ -30,6 +30,7 @@ import { laneCountsOf, type LaneCount } from './lane-counts';
 import { Moment } from './moment';
 import { balancesOf, provesInvariants } from './invariants';
 import type { HashName } from './row-text';
+import { newlyParked } from './parked-events';
 import { partsOfSide, spansAllSlots, type Side, type SidePart } from './side';
 import type { SnapshotPart } from './snapshot-part';
 import { ProvedDatabases } from './snapshots';
@@ -99,7 +100,10 @@ async function proveIn(databases: ProvedDatabases, options: ProveOptions): Promi
   onProgress?.({ phase: 'completeness', done: 0, total: 1 });
   const census = await ledgerCensus(ledger, position, signal);
   const completeness = await provesCompleteness(
-    { ledger, store, coverages, position, sides: stand.lanes, signal },
+    {
+      ...{ ledger, store, coverages, position, sides: stand.lanes, signal },
+      newlyParked: await newlyParked(stand.left, stand.right),
+    },
     census,
   );
   const hash = stand.moment.isHashedAlike ? 'hashtextextended' : 'md5';

@@ -16,6 +16,8 @@ interface Conversation {
   updatedAt: string;
 }
 
+type Attached = Extract<MailfoldEvent, { type: 'MessageAttached' }>['data'];
+
 interface Seen {
   readonly count: number;
   readonly at: string;
@@ -69,46 +71,33 @@ function opened(
 }
 
 function happen(conversation: Conversation, id: string, event: Recorded<MailfoldEvent>): void {
-  switch (event.type) {
-    case 'MessageAttached': {
-      const { messageId, direction, from, preview } = event.data;
-      const at = isoTime(event.data.at);
-      conversation.messages += 1;
-      if (direction === 'inbound') conversation.unread.push(messageId);
-      const newestAt = conversation.newest.at;
-      if (newestAt === null || Date.parse(at) >= Date.parse(newestAt))
-        conversation.newest = { id: messageId, from, preview, at };
-      return;
-    }
-    case 'MessageDetached': {
-      const { messageId } = event.data;
-      if (conversation.messages > 0) conversation.messages -= 1;
-      conversation.unread =
-        conversation.messages === 0 ? [] : conversation.unread.filter((mark) => mark !== messageId);
-      if (conversation.newest.id === messageId) conversation.newest = nothingNew;
-      return;
-    }
-    case 'ConversationMerged':
-      Object.assign(conversation, { status: 'merged', mergedInto: event.data.into, messages: 0, unread: [] });
-      return;
-    case 'ConversationStatusChanged':
-      conversation.status = event.data.to;
-      return;
-    case 'ConversationAssigned':
-      conversation.agent = event.data.assigneeId;
-      return;
-    case 'ConversationUnassigned':
-      conversation.agent = null;
-      return;
-    case 'ConversationRead':
-      conversation.unread = [];
-      return;
-    case 'ConversationMarkedUnread':
-      if (conversation.unread.length === 0 && conversation.messages > 0) conversation.unread = [id];
-      return;
-    default:
-      return;
-  }
+  if (event.type === 'MessageAttached') attach(conversation, event.data);
+  if (event.type === 'MessageDetached') detach(conversation, event.data.messageId);
+  if (event.type === 'ConversationMerged')
+    Object.assign(conversation, { status: 'merged', mergedInto: event.data.into, messages: 0, unread: [] });
+  if (event.type === 'ConversationStatusChanged') conversation.status = event.data.to;
+  if (event.type === 'ConversationAssigned') conversation.agent = event.data.assigneeId;
+  if (event.type === 'ConversationUnassigned') conversation.agent = null;
+  if (event.type === 'ConversationRead') conversation.unread = [];
+  if (event.type === 'ConversationMarkedUnread')
+    if (conversation.unread.length === 0 && conversation.messages > 0) conversation.unread = [id];
+}
+
+function attach(conversation: Conversation, { messageId, direction, ...message }: Attached): void {
+  const at = isoTime(message.at);
+  conversation.messages += 1;
+  if (direction === 'inbound') conversation.unread.push(messageId);
+  const newestAt = conversation.newest.at;
+  if (newestAt === null || Date.parse(at) >= Date.parse(newestAt))
+    conversation.newest = { id: messageId, from: message.from, preview: message.preview, at };
+}
+
+/** It takes its own mark along; where none is left, there is nothing to be unread. */
+function detach(conversation: Conversation, messageId: string): void {
+  if (conversation.messages > 0) conversation.messages -= 1;
+  conversation.unread =
+    conversation.messages === 0 ? [] : conversation.unread.filter((mark) => mark !== messageId);
+  if (conversation.newest.id === messageId) conversation.newest = nothingNew;
 }
 
 function columnsOf(

@@ -55,29 +55,27 @@ function timeOf(event: Recorded<MailfoldEvent>): string {
 
 /** What a merge carries over to another conversation has been counted once already. */
 function countsOf({ type, data }: Recorded<MailfoldEvent>): [string, number][] {
-  switch (type) {
-    case 'MessageReceived':
-      return [
-        ['messages_received', 1],
-        ['bytes_received', data.content.rawSize],
-        ...(data.messageType === 'bounce' ? ([['bounces_received', 1]] as [string, number][]) : []),
-        ...(data.messageType === 'auto_reply' ? ([['auto_replies_received', 1]] as [string, number][]) : []),
-      ];
-    case 'MessageSubmitted':
-      return [['messages_sent', 1]];
-    case 'MessageParked':
-      return [['messages_parked', 1]];
-    case 'ConversationOpened':
-      return [['conversations_opened', 1]];
-    case 'ConversationMerged':
-      return [['conversations_merged', 1]];
-    case 'ConversationStatusChanged':
-      return data.to === 'resolved' && data.cause !== 'merge' ? [['conversations_resolved', 1]] : [];
-    case 'ConversationAssigned':
-      return data.cause === 'merge' ? [] : [['assignments', 1]];
-    case 'NoteAdded':
-      return data.cause === 'merge' ? [] : [['notes_added', 1]];
-    default:
-      return [];
+  if ('cause' in data && data.cause === 'merge') return [];
+  if (type === 'MessageReceived') {
+    const kind = { email: null, bounce: 'bounces_received', auto_reply: 'auto_replies_received' };
+    const special = kind[data.messageType];
+    const counts: [string, number][] = [
+      ['messages_received', 1],
+      ['bytes_received', data.content.rawSize],
+    ];
+    return special === null ? counts : [...counts, [special, 1]];
   }
+  if (type === 'ConversationStatusChanged')
+    return data.to === 'resolved' ? [['conversations_resolved', 1]] : [];
+  const column = simpleCounts.get(type);
+  return column === undefined ? [] : [[column, 1]];
 }
+
+const simpleCounts: ReadonlyMap<string, string> = new Map([
+  ['MessageSubmitted', 'messages_sent'],
+  ['MessageParked', 'messages_parked'],
+  ['ConversationOpened', 'conversations_opened'],
+  ['ConversationMerged', 'conversations_merged'],
+  ['ConversationAssigned', 'assignments'],
+  ['NoteAdded', 'notes_added'],
+]);

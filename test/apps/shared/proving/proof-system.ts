@@ -156,7 +156,7 @@ export class ProofSystem {
     return prove({
       ...{ tier, control: this.control, urls: this.urls, store: this.store, rootKey: this.rootKey },
       ...{ codeVersion: 'test', left: 'serving', right: { generation }, coverages: [wholeTier] },
-      signal: new AbortController().signal,
+      ...{ oracle: { streams: 8, seed: 1 }, signal: new AbortController().signal },
       ...options,
     });
   }

@@ -1,5 +1,6 @@
 import { divided, allSlots } from '../../../../apps/shared/generations/coverage';
 import { CertificateRefused, verifyCertificate } from '../../../../apps/shared/proving/certificate';
+import type { ProveOptions } from '../../../../apps/shared/proving/prove';
 import { startTailing } from '../../../../apps/shared/generations/generations';
 import { oltpTier } from '../../../../projections/oltp';
 import type { ProjectionTier } from '../../../../projections/tier';
@@ -26,10 +27,14 @@ beforeAll(async () => {
 afterAll(() => system?.stop(), 20_000);
 
 /** Plants a fault by SQL, proves, and takes the fault back. */
-async function proveWith(plant: readonly string[], takeBack: readonly string[]) {
+async function proveWith(
+  plant: readonly string[],
+  takeBack: readonly string[],
+  options: Partial<ProveOptions> = {},
+) {
   for (const sql of plant) expect(await changedRows(sql)).toBeGreaterThan(0);
   try {
-    return await system.prove('oltp', whole);
+    return await system.prove('oltp', whole, options);
   } finally {
     for (const sql of takeBack) await changedRows(sql);
   }
@@ -113,7 +118,7 @@ describe('a proof', () => {
       coverages: [{ slots: allSlots, tenantId, except: [] }],
     });
     expect(certificate.gates.filter(({ holds }) => holds === false)).toEqual([]);
-    expect(certificate.tables.find(({ table }) => table === 'conversations')?.rows).toEqual([8, 8]);
+    expect(certificate.tables.find(({ table }) => table === 'conversations')?.rows).toEqual([10, 10]);
     await expect(system.prove('oltp', generation)).rejects.toThrow(/does not hold slot 0/);
   });
 });
@@ -121,8 +126,9 @@ describe('a proof', () => {
 describe('a planted fault is caught by name:', () => {
   it('one row changed', async () => {
     const certificate = await proveWith(
-      [`update $g.conversations set subject = 'changed' where ${ofConversation}`],
+      [`update $g.conversations set subject = 'altered' where ${ofConversation}`],
       [`update $g.conversations set subject = 'About mail 1' where ${ofConversation}`],
+      { oracle: { streams: 1_000 } },
     );
     expect(certificate.holds).toBe(false);
     expect(gateOf(certificate, 'rows')).toMatchObject({ holds: false });
@@ -132,7 +138,10 @@ describe('a planted fault is caught by name:', () => {
     // Equal counts, different sums.
     const table = certificate.tables.find(({ table }) => table === 'conversations');
     expect(table?.rows[0]).toBe(table?.rows[1]);
-    expect(JSON.stringify(certificate)).not.toContain('changed');
+    expect(JSON.stringify(certificate)).not.toContain('altered');
+    expect(gateOf(certificate, 'oracle').detail).toEqual([
+      `right: conversations ${tenant} ${conversation}: the events say otherwise of subject`,
+    ]);
   });
 
   it('one row deleted', async () => {
@@ -214,13 +223,31 @@ describe('a planted fault is caught by name:', () => {
     ]);
   });
 
+  it('an event that only the new generation has parked', async () => {
+    const event = await oneEvent('ConversationAssigned');
+    const certificate = await proveWith(
+      [
+        `insert into $g.parked_sequences (tenant_id, slot, sequence_id, position, event_id, event_type, reason)
+         select tenant_id, slot, id, log_position, '${event.id}', 'ConversationAssigned', 'test'
+         from $g.conversations where id = '${event.entityId}'`,
+      ],
+      [`delete from $g.parked_sequences`],
+    );
+    expect(gateOf(certificate, 'completeness')).toMatchObject({ holds: false, measured: { newlyParked: 1 } });
+    expect(gateOf(certificate, 'completeness').detail.join()).toContain(
+      `parked, and applied on the left: ConversationAssigned ${event.id}`,
+    );
+  });
+
   it('a bug of a projection, in a generation that it filled', async () => {
     const { generation } = await system.fillBy(withBug(oltpTier));
     const certificate = await system.prove('oltp', generation);
     const rows = gateOf(certificate, 'rows');
     expect(rows.holds).toBe(false);
     expect(rows.detail.slice(1)).toEqual(
-      rows.detail.slice(1).map(() => expect.stringMatching(/^conversations .* in slot \d+: preview$/)),
+      rows.detail
+        .slice(1)
+        .map((): unknown => expect.stringMatching(/^conversations .* in slot \d+: preview$/)),
     );
     expect(gateOf(certificate, 'completeness').holds).toBe(true);
   });
