@@ -4,6 +4,7 @@ import { appendByUrlRow } from './rows/append-by-url';
 import { appendPeerRow } from './rows/append-peer';
 import { growthRow } from './rows/growth';
 import { readerRow } from './rows/reader';
+import { rebuildNaiveRow, rebuildRow } from './rows/rebuild';
 
 export const rows: readonly Row[] = [
   appendRow,
@@ -12,6 +13,8 @@ export const rows: readonly Row[] = [
   appendPeerRow,
   readerRow,
   growthRow,
+  rebuildRow,
+  rebuildNaiveRow,
 ];
 
 /** Rows that `--url` sets over a running server instead. */

@@ -4,11 +4,12 @@ import { UnexpectedAnswer } from './demo-expectation';
 
 export type CliRecord = Readonly<Record<string, unknown>>;
 
-/** Runs `mailfold <args> --json` as a process of its own; resolves to the documents it printed. */
+/** Runs `mailfold <args> --json` as a process of its own; resolves to the documents it printed. `onNotice` hears its stderr. */
 export async function runMailfold(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   signal: AbortSignal,
+  onNotice: (text: string) => void = () => undefined,
 ): Promise<CliRecord[]> {
   const child = spawn(process.execPath, [join(__dirname, '..', 'mailfold', 'main.js'), '--json', ...args], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
@@ -18,7 +19,10 @@ export async function runMailfold(
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    onNotice(text);
+  });
   const exitCode = await new Promise<number | null>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', resolve);

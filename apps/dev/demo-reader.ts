@@ -1,9 +1,18 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { DemoClient } from './demo-client';
 
 export interface ReadsSeen {
   readonly reads: number;
-  /** Each answer other than 200, and each step back, in words. */
-  readonly faults: readonly string[];
+  readonly slowestMs: number;
+  readonly faults: readonly ReadFault[];
+}
+
+/** An answer other than 200, or one from an earlier position than one before it, in words. */
+export interface ReadFault {
+  /** When it was asked and answered, ms since 1970. */
+  readonly from: number;
+  readonly to: number;
+  readonly text: string;
 }
 
 /**
@@ -13,25 +22,31 @@ export interface ReadsSeen {
 export function readContinuously(
   client: DemoClient,
   paths: readonly string[],
+  { pauseMs = 0 }: { readonly pauseMs?: number } = {},
 ): { stop(): Promise<ReadsSeen> } {
   let stopped = false;
-  let reads = 0;
-  const faults: string[] = [];
+  let [reads, slowestMs] = [0, 0];
+  const faults: ReadFault[] = [];
   const readers = paths.map(async (path) => {
     let latest = 0n;
     while (!stopped) {
+      const from = Date.now();
       const { fault, position } = await readOnce(client, path);
+      const to = Date.now();
       reads += 1;
-      if (fault !== null) faults.push(`GET ${path}: ${fault}`);
-      else if (position < latest) faults.push(`GET ${path}: position ${position} after ${latest}`);
-      else latest = position;
+      slowestMs = Math.max(slowestMs, to - from);
+      const stepBack = position < latest ? `position ${position} after ${latest}` : null;
+      const text = fault ?? stepBack;
+      if (text === null) latest = position;
+      else faults.push({ from, to, text: `GET ${path}: ${text}` });
+      if (pauseMs > 0) await delay(pauseMs);
     }
   });
   return {
     stop: async () => {
       stopped = true;
       await Promise.all(readers);
-      return { reads, faults };
+      return { reads, slowestMs, faults };
     },
   };
 }

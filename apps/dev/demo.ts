@@ -9,6 +9,7 @@ import { expectEqual } from './demo-expectation';
 import { checkContent, checkConversations, conversationPage, importSample } from './demo-mail-steps';
 import { readContinuously } from './demo-reader';
 import { sample } from './demo-sample';
+import { isAlive, step } from './demo-step';
 import { checkAnalytics, checkWork, createTeam, workOnConversation } from './demo-team-steps';
 import { startSystem, type System } from './system';
 
@@ -147,23 +148,6 @@ async function verify(system: System, signal: AbortSignal): Promise<number> {
   return tables.length;
 }
 
-/** Prints a tick and what came of it, or a cross before the error goes on. */
-async function step<T>(
-  write: (line: string) => void,
-  title: string,
-  run: () => Promise<{ result: T; told: string }>,
-): Promise<T> {
-  const startedAt = Date.now();
-  try {
-    const { result, told } = await run();
-    write(`✓ ${title}: ${told} (${((Date.now() - startedAt) / 1_000).toFixed(1)} s)`);
-    return result;
-  } catch (error) {
-    write(`✗ ${title}`);
-    throw error;
-  }
-}
-
 /** Nothing that leads to another system, and any free ports: a demo must not touch what runs already. */
 function emptyEnvironment(): NodeJS.ProcessEnv {
   const { PATH, HOME, TMPDIR, LANG } = process.env;
@@ -173,15 +157,6 @@ function emptyEnvironment(): NodeJS.ProcessEnv {
     COMMAND_API_PORT: '0',
     QUERY_API_PORT: '0',
   };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -23,6 +23,8 @@ export interface SystemOptions {
    * free port; without them the usual ones are taken, or the next free ones.
    */
   readonly env?: NodeJS.ProcessEnv;
+  /** For a log whose mail is threaded already: without the reactor, which would look at each of them and find nothing to do. */
+  readonly withoutReactor?: boolean;
   /** What happens, in lines for people. */
   readonly report?: (line: string) => void;
   /** Gives the start up; what was started is stopped again. */
@@ -91,7 +93,9 @@ async function start(
   };
   const supervisor = new Supervisor(join(dataDir, 'log'), report);
   onStop(() => supervisor.stop());
-  const urls = await abortable(startProcesses(supervisor, { env, shared, secrets, report }), signal);
+  const { withoutReactor = false } = options;
+  const surroundings = { env, shared, secrets, report, withoutReactor };
+  const urls = await abortable(startProcesses(supervisor, surroundings), signal);
   const environment = {
     ...shared,
     EVENTSTORE_URL: urls.eventStore,
@@ -120,6 +124,7 @@ interface Surroundings {
   readonly shared: Readonly<Record<string, string>>;
   readonly secrets: Secrets;
   readonly report: (line: string) => void;
+  readonly withoutReactor: boolean;
 }
 
 async function startProcesses(supervisor: Supervisor, surroundings: Surroundings): Promise<System['urls']> {
@@ -132,7 +137,8 @@ async function startProcesses(supervisor: Supervisor, surroundings: Surroundings
   const eventStore = env['EVENTSTORE_URL'] || (await startNode(supervisor, surroundings, portOf));
 
   report('command API, query API, projector, reactor ...');
-  const { adminKey, rootKey } = surroundings.secrets;
+  const { withoutReactor, secrets } = surroundings;
+  const { adminKey, rootKey } = secrets;
   const log = { EVENTSTORE_URL: eventStore, MAILFOLD_ROOT_KEY: rootKey };
   const ports = await supervisor.start(
     [
@@ -146,7 +152,7 @@ async function startProcesses(supervisor: Supervisor, surroundings: Surroundings
         QUERY_API_PORT: await portOf('QUERY_API_PORT', 4002),
       }),
       app('projector', 'PROJECTOR_PORT', surroundings, log),
-      app('reactor', 'REACTOR_PORT', surroundings, log),
+      ...(withoutReactor ? [] : [app('reactor', 'REACTOR_PORT', surroundings, log)]),
     ],
     { stopTimeoutMs: appStopTimeoutMs },
   );

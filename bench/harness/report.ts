@@ -32,7 +32,7 @@ export function caseRecord({ row, caseName, result }: Reported, facts: RunFacts)
     q1: rounded(result.q1),
     q3: rounded(result.q3),
     target: targetNumber(result.target),
-    targetIs: 'atLeast' in result.target ? 'at least' : 'at most',
+    targetIs: targetWords(result.target).name,
     pass: result.pass,
     sides: { ours: sideRecord(ours, row.unit), over: sideRecord(over, row.unit) },
     samples: result.ratios.length,
@@ -78,7 +78,6 @@ export function reportLines(reported: readonly Reported[], facts: RunFacts): str
 
 function tableRow({ row, caseName, result }: Reported): string[] {
   const [ours, over] = result.sides;
-  const sign = 'atLeast' in result.target ? '≥' : '≤';
   return [
     label(row, caseName),
     figure(median(ours.values)),
@@ -87,7 +86,7 @@ function tableRow({ row, caseName, result }: Reported): string[] {
     result.ratio.toFixed(2),
     result.q1.toFixed(2),
     String(result.ratios.length),
-    `${sign} ${targetNumber(result.target)}`,
+    goalOf(result.target),
     result.pass ? 'pass' : 'FAIL',
   ];
 }
@@ -121,8 +120,19 @@ function label(row: Row, caseName: string | undefined): string {
   return caseName === undefined ? row.name : `${row.name}: ${caseName}`;
 }
 
+/** As the table and `--list` show it. */
+export function goalOf(target: Target): string {
+  return `${targetWords(target).sign} ${targetNumber(target)}`;
+}
+
 function targetNumber(target: Target): number {
-  return 'atLeast' in target ? target.atLeast : target.atMost;
+  if ('atLeast' in target) return target.atLeast;
+  return 'atMost' in target ? target.atMost : target.within;
+}
+
+function targetWords(target: Target): { readonly name: string; readonly sign: string } {
+  if ('atLeast' in target) return { name: 'at least', sign: '≥' };
+  return 'atMost' in target ? { name: 'at most', sign: '≤' } : { name: 'within', sign: '1 ±' };
 }
 
 function rounded(value: number): number {

@@ -1,5 +1,8 @@
-/** A row's goal for its ratio: throughput wants at least so much of the other side's, latency at most. */
-export type Target = { readonly atLeast: number } | { readonly atMost: number };
+/**
+ * A row's goal for its ratio: throughput wants at least so much of the other side's, latency at most; a forecast is to be
+ * `within` so much of 1, above or below.
+ */
+export type Target = { readonly atLeast: number } | { readonly atMost: number } | { readonly within: number };
 
 /**
  * A comparison this project makes a claim about: what is ours, over what somebody else does, as a ratio. Both sides run in
@@ -29,6 +32,8 @@ export interface Case {
 export interface RowContext {
   readonly seed: number;
   readonly quick: boolean;
+  /** How long a log is to be, for rows whose length can be chosen. */
+  readonly events?: number;
   /** The other server, for rows that run against one by URL. */
   readonly url?: string;
   readonly signal: AbortSignal;

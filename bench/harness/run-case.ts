@@ -148,7 +148,8 @@ function ratioOf([ours, over]: readonly [SideRound, SideRound]): number {
 
 /** Nothing measured meets no target. */
 export function meets(ratio: number, target: Target): boolean {
-  return 'atLeast' in target ? ratio >= target.atLeast : ratio <= target.atMost;
+  if ('atLeast' in target) return ratio >= target.atLeast;
+  return 'atMost' in target ? ratio <= target.atMost : Math.abs(ratio - 1) <= target.within;
 }
 
 function sideResult(name: string, rounds: readonly SideRound[]): SideResult {

@@ -6,6 +6,7 @@ import { runCase, type RunPlan } from './run-case';
 export interface RowRun {
   readonly plan: RunPlan;
   readonly quick: boolean;
+  readonly events?: number;
   readonly url?: string;
   /** Only cases whose name contains it. */
   readonly casePart?: string;
@@ -22,6 +23,7 @@ export async function runRow(row: Row, run: RowRun): Promise<void> {
   const context: RowContext = {
     seed: run.plan.seed,
     quick: run.quick,
+    ...(run.events === undefined ? {} : { events: run.events }),
     ...(run.url === undefined ? {} : { url: run.url }),
     signal: run.signal,
     onClose: (close) => void closers.push(close),

@@ -4,6 +4,13 @@ import type { SampleAct } from './sample-log';
 /** Enough to keep the node's group commit full (performance.md, append). */
 const actsInFlightMax = 256;
 
+export interface AppendOptions {
+  readonly signal: AbortSignal;
+  /** Ends with the act that reaches it, and leaves the others to be taken; by default all are written. */
+  readonly eventsMin?: number;
+  readonly onProgress?: (events: number) => void;
+}
+
 export interface AppendedSampleLog {
   readonly events: number;
   /** Of the last event. */
@@ -16,8 +23,8 @@ export interface AppendedSampleLog {
  */
 export async function appendSampleLog(
   store: EventStore,
-  acts: AsyncIterable<SampleAct>,
-  { signal, onProgress }: { signal: AbortSignal; onProgress?: (events: number) => void },
+  acts: AsyncIterator<SampleAct>,
+  { signal, eventsMin = Infinity, onProgress }: AppendOptions,
 ): Promise<AppendedSampleLog> {
   const lanes = new Map<number, Promise<void>>();
   const slots = new Slots(actsInFlightMax);
@@ -32,8 +39,12 @@ export async function appendSampleLog(
     }
     onProgress?.(events);
   };
-  for await (const act of acts) {
-    if (failure !== null || signal.aborted) break;
+  let taken = 0;
+  while (failure === null && !signal.aborted && taken < eventsMin) {
+    const next = await acts.next();
+    if (next.done === true) break;
+    const act = next.value;
+    taken += act.appends.reduce((sum, append) => sum + append.events.length, 0);
     await slots.take();
     const work = (lanes.get(act.lane) ?? Promise.resolve())
       .then(() => (failure === null ? write(act) : undefined))

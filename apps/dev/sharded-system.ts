@@ -1,0 +1,62 @@
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../shared/embedded/embedded-postgres';
+import { keepPostgresRunning } from './databases';
+import { startSystem, type System } from './system';
+
+/** The variables that every system needs, and the databases of the cluster they lead to. */
+const databases = {
+  EVENT_STORE_NODE_DATABASE_URL: 'events',
+  CONTROL_DATABASE_URL: 'control',
+  KEYS_DATABASE_URL: 'keys',
+  OLTP_DATABASE_URL: 'oltp',
+  CONTENT_DATABASE_URL: 'content',
+  OLAP_DATABASE_URL: 'olap',
+  QUEUE_DATABASE_URL: 'queue',
+} as const;
+
+export interface ShardedSystem extends System {
+  readonly postgres: EmbeddedPostgres;
+}
+
+/**
+ * A whole Mailfold with further databases for the OLTP tier, named by `OLTP_DATABASE_URL_<NAME>`, on one PostgreSQL that is
+ * started again whenever it ends. Without a reactor: its mail comes threaded.
+ */
+export async function startShardedSystem(options: {
+  readonly dataDir: string;
+  /** Names of the further databases, in capitals. */
+  readonly oltpDatabases: readonly string[];
+  readonly report?: (line: string) => void;
+  readonly signal?: AbortSignal;
+}): Promise<ShardedSystem> {
+  const { dataDir, oltpDatabases, report = () => undefined, signal } = options;
+  const further = Object.fromEntries(
+    oltpDatabases.map((name) => [`OLTP_DATABASE_URL_${name}`, `oltp_${name.toLowerCase()}`]),
+  );
+  const names: Record<string, string> = { ...databases, ...further };
+  const postgres = await startEmbeddedPostgres({ dataDir, databases: Object.values(names) });
+  keepPostgresRunning(postgres, report);
+  const urls = Object.fromEntries(
+    Object.entries(names).map(([variable, database]) => [variable, postgres.url(database)]),
+  );
+  try {
+    const { PATH, HOME, TMPDIR, LANG } = process.env;
+    const anyPort = { EVENT_STORE_NODE_PORT: '0', COMMAND_API_PORT: '0', QUERY_API_PORT: '0' };
+    const system = await startSystem({
+      ...{ dataDir, report, withoutReactor: true, env: { PATH, HOME, TMPDIR, LANG, ...anyPort, ...urls } },
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return {
+      ...system,
+      postgres,
+      environment: { ...system.environment, ...urls },
+      pids: () => ({ ...system.pids(), postgres: postgres.pid }),
+      stop: async () => {
+        await system.stop();
+        await postgres.stop();
+      },
+    };
+  } catch (error) {
+    await postgres.stop();
+    throw error;
+  }
+}
