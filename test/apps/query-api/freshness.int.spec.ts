@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../../support/eventually';
 import { apiKeyHash, parseApiKey } from '../../../apps/shared/http/api-key';
 import { QueryApi, ReadSide, seededAt, seedTenant, type SeededTenant } from './read-side';
@@ -185,8 +186,29 @@ describe('a switch of the generation', () => {
     expect(json.items[0]?.subject).toMatch(/^second/);
   });
 
+  it('takes no reader back: what serves next is waited for until it knows what was shown', async () => {
+    await copyGeneration('behind', { position: position - 50 });
+    const { headers } = await api.get(list, acme.key);
+    expect(headers.get('x-read-model-position')).toBe(String(position));
+    await switchTo(live + 1);
+    // Heard of, and not there yet.
+    await eventually(async () => {
+      const { json } = await api.get('/v1/status', acme.key);
+      expect(json.tiers[0]).toMatchObject({ tier: 'oltp', state: 'unavailable' });
+    });
+    let isAnswered = false;
+    const reading = api.get(list, acme.key).finally(() => (isAnswered = true));
+    await delay(200);
+    expect(isAnswered).toBe(false);
+    await side.commit('oltp', position, [acme.tenantId], { generation: live });
+    const answer = await reading;
+    expect([answer.status, answer.json.items[0]?.subject]).toEqual([200, 'behind']);
+    expect(answer.headers.get('x-read-model-position')).toBe(String(position));
+  });
+
   it('is seen by concurrent reads as a whole, without an error, also when the old one is dropped at once', async () => {
     await copyGeneration('new');
+    const [from, to] = [live, live + 1];
     const answers: { status: number; marks: Set<string> }[] = [];
     let reading = true;
     const readers = Array.from({ length: 8 }, async () => {
@@ -203,8 +225,8 @@ describe('a switch of the generation', () => {
       }
     });
     await eventually(() => expect(answers.length).toBeGreaterThan(50));
-    await switchTo(3);
-    await side.query('oltp', 'drop schema g2 cascade');
+    await switchTo(to);
+    await side.query('oltp', `drop schema g${from} cascade`);
     await eventually(() => expect(answers.at(-1)?.marks).toEqual(new Set(['new'])));
     reading = false;
     await Promise.all(readers);
@@ -219,9 +241,9 @@ async function switchTo(generation: number): Promise<void> {
 }
 
 /** The next generation, with the rows of the one before, each marked as its own. */
-async function copyGeneration(mark: string): Promise<void> {
+async function copyGeneration(mark: string, at: { position: number } = { position }): Promise<void> {
   const [from, to] = [live, live + 1];
-  await side.createGeneration('oltp', to, position);
+  await side.createGeneration('oltp', to, at.position);
   const tables = ['api_keys', 'users', 'conversations', 'conversation_notes', 'inbox_message_refs'];
   for (const table of tables) {
     await side.query('oltp', `insert into g${to}.${table} select * from g${from}.${table}`);
