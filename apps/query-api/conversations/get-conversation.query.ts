@@ -1,9 +1,10 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import { nextCursorOf, placeOfCursor, type Place } from '../reading/cursor';
+import type { Listing } from '../reading/listing';
 import { isoTime, jsonObject, placeOf } from '../reading/row-json';
 import { Reads, type Reader } from '../reading/reads';
 import { Representation } from '../reading/representation';
-import type { Listing, PartRows, TenantRows } from '../reading/tenant-rows';
+import type { PartRows, TenantRows } from '../reading/tenant-rows';
 
 const conversationTtlMs = 5 * 60_000;
 /** A merge names the conversation that has the messages now, which may itself be merged later. */
@@ -139,21 +140,18 @@ function messagesOf(conversationId: string, limit: number, behind: Place | null)
   const person = jsonObject({ name: 'p.name', address: 'p.address' });
   const people = (kind: string): string =>
     `coalesce(json_agg(${person} order by p.ordinal) filter (where p.kind = '${kind}'), '[]') as "${kind}"`;
-  const select: Listing['select'] = ({ schema, served }) => `
+  const select: Listing['select'] = ({ schema, within }) => `
     select ${message} as item, ${placeOf('m.processed', 'm.id')} as place
     from (select * from ${schema}.inbox_message_refs
-          where tenant_id = $1 and conversation_id = $3::uuid${served()}
-            ${behind === null ? '' : 'and (processed, id) > ($4::timestamptz, $5::uuid)'}
+          where tenant_id = $1 and conversation_id = $3::uuid${within}
           order by processed, id limit $2::int + 1) m
     cross join lateral (
       select ${people('from')}, ${people('to')}, ${people('cc')} from ${schema}.message_recipients p
       where p.tenant_id = $1 and p.message_id = m.id) people
     order by m.processed, m.id`;
   return {
-    name: behind === null ? 'messages' : 'messages-on',
-    order: 'ascending',
-    limit,
+    ...{ name: 'messages', order: 'ascending', time: 'processed', behind, limit },
+    values: [conversationId],
     select,
-    values: [conversationId, ...(behind === null ? [] : [behind.time, behind.id])],
   };
 }

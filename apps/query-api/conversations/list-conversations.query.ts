@@ -3,7 +3,7 @@ import { pageOf, placeOfCursor, type Place } from '../reading/cursor';
 import { isoTime, jsonObject, placeOf } from '../reading/row-json';
 import { Reads, type Reader } from '../reading/reads';
 import type { Representation } from '../reading/representation';
-import type { Listing } from '../reading/tenant-rows';
+import type { Listing } from '../reading/listing';
 
 /** Those a list can be asked for. A merged conversation is another name of one that is listed already. */
 export const listedStatuses = ['open', 'pending', 'resolved', 'spam', 'trash'] as const;
@@ -69,29 +69,27 @@ const listItem = jsonObject({
  */
 export function conversationListing(filter: ConversationFilter, before: Place | null): Listing {
   const values: unknown[] = [];
-  const bound = (value: unknown, type: string): string => `$${2 + values.push(value)}::${type}`;
+  const bound = (value: string): string => `$${2 + values.push(value)}::uuid`;
   const conditions = ['tenant_id = $1'];
   if (filter.mailboxId !== null) {
-    conditions.push(`email_account_id = ${bound(filter.mailboxId, 'uuid')}`);
+    conditions.push(`email_account_id = ${bound(filter.mailboxId)}`);
   }
   if (filter.assigneeId === 'none') conditions.push('assigned_agent_id is null');
   else if (filter.assigneeId !== null) {
-    conditions.push(`assigned_agent_id = ${bound(filter.assigneeId, 'uuid')}`);
-  }
-  if (before !== null) {
-    conditions.push(`(updated_at, id) < (${bound(before.time, 'timestamptz')}, ${bound(before.id, 'uuid')})`);
+    conditions.push(`assigned_agent_id = ${bound(filter.assigneeId)}`);
   }
   const newestFirst = 'updated_at desc, id desc';
   // PostgreSQL does not see that rows of `is null` are all equal in that column, and would not use its index's order.
   const inIndexOrder = filter.assigneeId === 'none' ? `assigned_agent_id, ${newestFirst}` : newestFirst;
-  const select: Listing['select'] = ({ schema, served }) => {
+  const select: Listing['select'] = ({ schema, within }) => {
     const scans = filter.statuses.map(
       (status) =>
-        `(select * from ${schema}.conversations where ${conditions.join(' and ')} and status = '${status}'${served()}
+        `(select * from ${schema}.conversations where ${conditions.join(' and ')} and status = '${status}'${within}
           order by ${inIndexOrder} limit $2::int + 1)`,
     );
     return `select ${listItem} as item, ${placeOf('updated_at', 'id')} as place
             from (${scans.join(' union all ')}) merged order by ${newestFirst} limit $2::int + 1`;
   };
-  return { name: null, order: 'descending', limit: filter.limit, select, values };
+  const { limit } = filter;
+  return { name: null, order: 'descending', time: 'updated_at', behind: before, limit, values, select };
 }

@@ -1,9 +1,9 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import { pageOf, placeOfCursor, type Place } from '../reading/cursor';
+import type { Listing } from '../reading/listing';
 import { isoTime, jsonObject, placeOf } from '../reading/row-json';
 import { Reads, type Reader } from '../reading/reads';
 import type { Representation } from '../reading/representation';
-import type { Listing } from '../reading/tenant-rows';
 
 const users = {
   table: 'users',
@@ -59,16 +59,10 @@ export class ListDirectoryHandler implements IQueryHandler<ListDirectory> {
 
 function listing(directory: Directory, limit: number, behind: Place | null): Listing {
   const { table, item } = directories[directory];
-  const select: Listing['select'] = ({ schema, served }) => `
+  const select: Listing['select'] = ({ schema, within }) => `
     select ${item} as item, ${placeOf('created', 'id')} as place
     from ${schema}.${table}
-    where tenant_id = $1${served()} ${behind === null ? '' : 'and (created, id) > ($3::timestamptz, $4::uuid)'}
+    where tenant_id = $1${within}
     order by created, id limit $2::int + 1`;
-  return {
-    name: behind === null ? directory : `${directory}-on`,
-    order: 'ascending',
-    limit,
-    select,
-    values: behind === null ? [] : [behind.time, behind.id],
-  };
+  return { name: directory, order: 'ascending', time: 'created', behind, limit, values: [], select };
 }

@@ -1,9 +1,10 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import { pageOf, placeOfCursor, type Place } from '../reading/cursor';
+import type { Listing } from '../reading/listing';
 import { isoTime, jsonObject, placeOf } from '../reading/row-json';
 import { Reads, type Reader } from '../reading/reads';
 import type { Representation } from '../reading/representation';
-import type { Listing, PartRows } from '../reading/tenant-rows';
+import type { PartRows } from '../reading/tenant-rows';
 
 /** Mails that could not be read as mail, latest first, each with the reason. Their bytes are whole under /raw. */
 export class ListParked extends Query<Representation | null> {
@@ -54,19 +55,13 @@ function parkedMessages(limit: number, before: Place | null): Listing {
     receivedAt: isoTime('processed'),
     rawUrl: `'/v1/messages/' || id || '/raw'`,
   });
-  const select: Listing['select'] = ({ schema, served }) => `
+  const select: Listing['select'] = ({ schema, within }) => `
     select ${item} as item, ${placeOf('processed', 'id')} as place
     from ${schema}.inbox_message_refs
-    where tenant_id = $1 and status = 'parked'${served()}
-      ${before === null ? '' : 'and (processed, id) < ($3::timestamptz, $4::uuid)'}
+    where tenant_id = $1 and status = 'parked'${within}
     order by processed desc, id desc limit $2::int + 1`;
-  return {
-    name: before === null ? 'parked' : 'parked-on',
-    order: 'descending',
-    limit,
-    select,
-    values: before === null ? [] : [before.time, before.id],
-  };
+  const name = 'parked';
+  return { name, order: 'descending', time: 'processed', behind: before, limit, values: [], select };
 }
 
 interface Reason {

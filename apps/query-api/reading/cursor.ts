@@ -16,11 +16,17 @@ const placePattern =
 export function placeOfCursor(cursor: string | undefined): Place | null {
   if (cursor === undefined) return null;
   const text = Buffer.from(cursor, 'base64url').toString('latin1');
-  const [, time, id] = placePattern.exec(text) ?? [];
-  if (time === undefined || id === undefined || !isMoment(time) || cursorOf(text) !== cursor) {
+  const place = placeInText(text);
+  if (place === null || cursorOf(text) !== cursor) {
     throw invalidFields([{ field: 'cursor', detail: 'must be the nextCursor of an earlier page' }]);
   }
-  return { time, id };
+  return place;
+}
+
+/** What the SQL of placeOf has written; `null` for anything else. */
+export function placeInText(text: string): Place | null {
+  const [, time, id] = placePattern.exec(text) ?? [];
+  return time === undefined || id === undefined || !isMoment(time) ? null : { time, id };
 }
 
 /** Opaque to clients, so that what a list is ordered by can change. */

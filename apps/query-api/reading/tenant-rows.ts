@@ -1,7 +1,9 @@
 import type { PoolClient, QueryConfig, QueryResult, QueryResultRow } from 'pg';
 import { partHolding } from '../../shared/generations/placement';
 import { withTenant } from '../../shared/postgres/transaction';
-import { jsonPage, type JsonPage } from './row-json';
+import type { Place } from './cursor';
+import { lastPlace, mergedPage, pageStatement, rowsStatement, type ListedRow, type Listing } from './listing';
+import type { JsonPage } from './row-json';
 import { onlyServed, type TargetPart } from './target-parts';
 import type { TierDatabase } from './tier-database';
 
@@ -26,19 +28,6 @@ export interface PartRows extends TargetPart {
   ) => Promise<Row[]>;
 }
 
-/** A list that is read page by page, in the order of the places of its rows. */
-export interface Listing {
-  readonly name: string | null;
-  readonly order: 'ascending' | 'descending';
-  readonly limit: number;
-  /**
-   * A select of `limit + 1` rows with the columns `place` (placeOf) and `item` (JSON), in order. $1 is the tenant, $2 the
-   * limit, and what `values` has follows.
-   */
-  readonly select: (part: Pick<PartRows, 'schema' | 'served'>) => string;
-  readonly values: readonly unknown[];
-}
-
 /** The rows of one tenant in all parts that a read was opened on. */
 export class TenantRows {
   constructor(
@@ -56,33 +45,54 @@ export class TenantRows {
 
   /** What each part finds, in no order. */
   async each<Row>(find: (part: PartRows) => Promise<readonly Row[]>): Promise<Row[]> {
-    return (await Promise.all(this.parts.map(find))).flat();
+    return rowsOfEach(this.parts, find);
   }
 
-  /** A page over all parts. Of one part, PostgreSQL writes the whole page. */
-  async page({ name, order, limit, select, values }: Listing): Promise<JsonPage> {
-    const parameters = [this.tenantId, limit, ...values];
+  /**
+   * A page over all parts. Of one part, PostgreSQL writes the whole page. Of several, those that serve few of the slots they
+   * hold are asked last, and only for what the page still has room for: else they would go through all the rows of a tenant
+   * to find some of a slot.
+   */
+  async page(listing: Listing): Promise<JsonPage> {
     const [first, ...others] = this.parts;
     if (first !== undefined && others.length === 0) {
-      const [page] = await first.query<JsonPage>(name, jsonPage(select(first), '$2::int'), parameters);
+      const { name, text, values } = pageStatement(listing, first);
+      const [page] = await first.query<JsonPage>(name, text, values);
       return page ?? { items: '[]', next: null };
     }
-    const found = await this.each((part) =>
-      part.query<{ item: string; place: string }>(
-        name === null ? null : `${name}-merged`,
-        `select item::text as item, place from (${select(part)}) listed`,
-        parameters,
-      ),
-    );
-    // A place begins with its time in one width and ends with an id, so text has the order of the rows.
-    const sign = order === 'ascending' ? 1 : -1;
-    found.sort((one, other) => (one.place < other.place ? -sign : sign));
-    const shown = found.slice(0, limit);
+    const rowsOf = (parts: readonly PartRows[], last: Place | null): Promise<ListedRow[]> =>
+      rowsOfEach(parts, (part) => {
+        const { name, text, values } = rowsStatement(listing, part, last);
+        return part.query<ListedRow>(name, text, values);
+      });
+    const widest = widestOf(this.parts);
+    const isFirst = (part: PartRows): boolean => part.isWhole || part === widest;
+    const found = mergedPage(listing, await rowsOf(this.parts.filter(isFirst), null));
+    const rest = this.parts.filter((part) => !isFirst(part));
+    const more = await rowsOf(rest, lastPlace(listing, found));
+    const merged = mergedPage(listing, [...found, ...more]);
+    const { limit } = listing;
     return {
-      items: `[${shown.map(({ item }) => item).join(', ')}]`,
-      next: found.length > limit ? (shown.at(-1)?.place ?? null) : null,
+      items: `[${merged
+        .slice(0, limit)
+        .map(({ item }) => item)
+        .join(', ')}]`,
+      next: merged.length > limit ? (merged[limit - 1]?.place ?? null) : null,
     };
   }
+}
+
+async function rowsOfEach<Row>(
+  parts: readonly PartRows[],
+  find: (part: PartRows) => Promise<readonly Row[]>,
+): Promise<Row[]> {
+  return (await Promise.all(parts.map(find))).flat();
+}
+
+function widestOf(parts: readonly PartRows[]): PartRows | undefined {
+  const width = ({ ranges }: PartRows): number =>
+    ranges.reduce((slots, { from, to }) => slots + to - from + 1, 0);
+  return [...parts].sort((one, other) => width(other) - width(one))[0];
 }
 
 /**

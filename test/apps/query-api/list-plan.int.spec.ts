@@ -3,7 +3,7 @@ import {
   conversationListing,
   type ConversationFilter,
 } from '../../../apps/query-api/conversations/list-conversations.query';
-import { jsonPage } from '../../../apps/query-api/reading/row-json';
+import { pageStatement, rowsStatement, type Statement } from '../../../apps/query-api/reading/listing';
 import { ReadSide } from './read-side';
 
 let side: ReadSide;
@@ -39,6 +39,7 @@ interface Plan {
 }
 
 const before = { time: '2026-11-01T00:00:00.000000Z', id: randomUUID() };
+const part = { schema: 'g1', tenantId, served: () => '' };
 const all: ConversationFilter = {
   mailboxId: null,
   assigneeId: null,
@@ -56,9 +57,7 @@ describe('a page of the inbox', () => {
     ['of a mailbox with hardly a row', { ...all, mailboxId: randomUUID() }, 'conversations_by_mailbox'],
   ] as const)('%s reads its index in order, 51 rows per status at most', async (_what, filter, index) => {
     for (const place of [null, before]) {
-      const scans = nodesOf(await explained(filter, place)).filter(
-        (node) => node['Node Type'].includes('Scan') && node['Index Name'] !== undefined,
-      );
+      const scans = await indexScansOf(pageStatement(conversationListing(filter, place), part));
       expect(scans.map((node) => node['Index Name'])).toEqual([index, index]);
       for (const scan of scans) {
         expect(scan['Actual Rows']).toBeLessThanOrEqual(51);
@@ -66,14 +65,31 @@ describe('a page of the inbox', () => {
       }
     }
   });
+
+  it('reads no more of a copy that serves one slot than of the one that serves the others', async () => {
+    const canary = { ...part, served: () => ' and slot between 7 and 7' };
+    // Where the page of the others ends: their 51st row.
+    const [last] = await side.query<{ time: string; id: string }>(
+      'oltp',
+      `select to_char(updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as time, id from g1.conversations
+       where tenant_id = $1 and status in ('open', 'pending') order by updated_at desc, id desc offset 50 limit 1`,
+      [tenantId],
+    );
+    const scans = await indexScansOf(rowsStatement(conversationListing(all, null), canary, last ?? null));
+    expect(scans.map((node) => node['Index Name'])).toEqual(Array(2).fill('conversations_by_activity'));
+    const looked = scans.map((scan) => scan['Actual Rows'] + (scan['Rows Removed by Filter'] ?? 0));
+    expect(looked.reduce((sum, rows) => sum + rows)).toBe(51);
+  });
 });
 
-async function explained(filter: ConversationFilter, place: typeof before | null): Promise<Plan> {
-  const { select, limit, values } = conversationListing(filter, place);
-  const text = jsonPage(select({ schema: 'g1', served: () => '' }), '$2::int');
-  const literals = [tenantId, limit, ...values].map((value) =>
-    typeof value === 'number' ? String(value) : `'${String(value)}'`,
+async function indexScansOf(statement: Statement): Promise<Plan[]> {
+  return nodesOf(await explained(statement)).filter(
+    (node) => node['Node Type'].includes('Scan') && node['Index Name'] !== undefined,
   );
+}
+
+async function explained({ text, values }: Statement): Promise<Plan> {
+  const literals = values.map((value) => (typeof value === 'number' ? String(value) : `'${String(value)}'`));
   await side.query('oltp', 'begin');
   try {
     // As for the unnamed statement of the wire: planned for its values.
