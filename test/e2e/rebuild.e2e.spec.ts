@@ -117,7 +117,9 @@ describe('mailfold beside a running system', () => {
     );
     const refused = await run('rebuild', 'run', 'oltp', '--verify', '--cutover');
     expect(refused.exitCode).toBe(1);
-    expect(refused.stderr).toContain('run 2 is refuted: the certificate of oltp does not hold (rows)');
+    expect(refused.stderr).toContain(
+      'run 2 is refuted: the certificate of oltp does not hold (rows, oracle)',
+    );
     expect(refused.records.at(-1)).toMatchObject({ state: 'refuted', generations: [{ isLive: false }] });
   });
 
@@ -171,14 +173,43 @@ describe('mailfold beside a running system', () => {
     }
   });
 
-  it('resumes after kill -9 with the generation it had begun', async () => {
-    const killed = await mailfold(['rebuild', 'run', 'oltp', '--fresh'], {
+  it('is paused, bounded and resumed from elsewhere while it runs, and goes on after kill -9', async () => {
+    let isKilled = false;
+    const killed = mailfold(['rebuild', 'run', 'oltp', '--fresh', '--events-per-second', '1'], {
       env: system.cliEnvironment,
-      onStderr: (text, kill) => {
-        if (text.includes('Run ')) setTimeout(() => kill('SIGKILL'), 200);
-      },
+      onStart: (kill) =>
+        void (async () => {
+          const number = await eventually(async () => {
+            const { records } = await run('rebuild', 'status');
+            expect(records[0]).toMatchObject({ state: 'running', eventsPerSecondMax: 1 });
+            return String(records[0]?.['run']);
+          });
+          expect(await run('rebuild', 'pause', number)).toMatchObject({ exitCode: 0 });
+          await eventually(async () =>
+            expect((await run('rebuild', 'status', number)).records).toMatchObject([
+              { state: 'paused', workedOnBy: expect.stringContaining(`run ${number}`) },
+            ]),
+          );
+          expect(await run('rebuild', 'throttle', number, '--events-per-second', '2')).toMatchObject({
+            records: [{ eventsPerSecondMax: 2 }],
+          });
+          expect(await run('rebuild', 'resume', number)).toMatchObject({ exitCode: 0 });
+          await eventually(async () =>
+            expect((await run('rebuild', 'status', number)).records).toMatchObject([{ state: 'running' }]),
+          );
+          kill('SIGKILL');
+          isKilled = true;
+        })(),
     });
-    expect(killed.exitCode).toBeNull();
+    expect((await killed).exitCode).toBeNull();
+    expect(isKilled).toBe(true);
+    expect((await run('rebuild', 'status')).records[0]).toMatchObject({
+      state: 'stopped',
+      failure: 'the process that worked on it is gone',
+    });
+    expect(await run('rebuild', 'throttle', '4', '--events-per-second', 'off')).toMatchObject({
+      exitCode: 0,
+    });
     // The lock ends with the connection, which the server notices a moment later.
     const resumed = await eventually(async () => {
       const again = await run('rebuild', 'run', 'oltp', '--verify', '--cutover', '--retire');

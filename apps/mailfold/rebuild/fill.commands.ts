@@ -128,7 +128,7 @@ async function goOn(
       ...forceOf(flags),
       ...{ canary: flags.canary === true, signal, onNotice: (text) => output.notice(text) },
     });
-  if (flags.retire === true && view.state === 'serving') view = await operations.retire(view.run);
+  if (flags.retire === true && view.state === 'serving') view = await operations.retire(view.run, { signal });
   return view;
 }
 

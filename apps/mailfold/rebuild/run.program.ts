@@ -127,11 +127,11 @@ function addSteps(group: Command): void {
     .action(framed((context, run: number, flags: FillFlags) => resumeCommand(run, flags, context)));
   onRun('throttle', 'bound how fast it goes, also while it runs')
     .requiredOption('--events-per-second <n or off>', 'the bound', (text) =>
-      text === 'off' ? null : eventsPerSecond(text),
+      text === 'off' ? 'off' : eventsPerSecond(text),
     )
     .action(
-      framed((context, run: number, flags: { eventsPerSecond: number | null }) =>
-        throttleCommand(run, flags.eventsPerSecond, context),
+      framed((context, run: number, flags: { eventsPerSecond: number | 'off' }) =>
+        throttleCommand(run, flags.eventsPerSecond === 'off' ? null : flags.eventsPerSecond, context),
       ),
     );
   onRun('verify', 'prove that it holds what serves, at one position of the log').action(

@@ -81,7 +81,7 @@ export async function retireCommand(
   context: CommandContext,
 ): Promise<number | void> {
   await confirm(`Drop what served before run ${run}? There is no way back after that.`, flags, context);
-  return shown(context, (operations) => operations.retire(run));
+  return shown(context, (operations) => operations.retire(run, context));
 }
 
 export async function discardCommand(

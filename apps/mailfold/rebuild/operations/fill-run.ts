@@ -44,7 +44,7 @@ export async function fillRun(
       onTakenAway: (reason) => stop.abort(reason),
     });
     const governing = governed(workplace, started, { pace, attendance, signal: stop.signal }, options);
-    const failure = await work(workplace, runs, started, { pace, attendance, signal, options }).then(
+    const failure = await work(workplace, runs, started, { pace, attendance, signal }).then(
       () => null,
       (error: unknown) => ({ error: signal.aborted ? (signal.reason as unknown) : error }),
     );
@@ -65,20 +65,18 @@ interface Work {
   readonly pace: Pace;
   readonly attendance: Attendance;
   readonly signal: AbortSignal;
-  readonly options: FillOptions;
 }
 
-async function work(workplace: Workplace, runs: Runs, run: Run, { pace, attendance, signal, options }: Work) {
+async function work(workplace: Workplace, runs: Runs, run: Run, { pace, attendance, signal }: Work) {
   const generations = await makeGenerations(workplace, run);
   const fenced = run.fence === null ? await fence(workplace, runs, run) : run;
-  const unfilled = generations.filter(({ state }) => state === 'building');
+  // All of them or none: what is full already is left alone, and a load is resumed only with what it was begun with.
   const isComplete =
-    unfilled.length === 0 ||
-    (await loadGenerations(workplace, fenced, unfilled, {
+    generations.every(({ state }) => state !== 'building') ||
+    (await loadGenerations(workplace, fenced, generations, {
       signal,
       pace: () => pace.wait(),
       tell: (figures) => attendance.tell(figures),
-      onNotice: options.onNotice ?? (() => undefined),
     }));
   if (!isComplete) signal.throwIfAborted();
   for (const generation of generations) await settle(workplace, generation, { attendance, signal });

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectionTier } from '../../../../projections/tiers';
-import type { Coverage } from '../../../shared/generations/coverage';
 import type { Generation } from '../../../shared/generations/generations';
+import { coverageOf } from '../../../shared/generations/placement';
 import {
   CertificateRefused,
   verifyCertificate,
@@ -77,7 +77,7 @@ async function proved(
     rootKey: workplace.log().rootKey,
     left: 'serving',
     right: { generation },
-    coverages: targets.map(({ slots, tenantId }): Coverage => ({ slots, tenantId, except: [] })),
+    coverages: targets.map(coverageOf),
     onProgress: ({ phase, done, total }) => onProgress({ phase: `${name}: ${phase}`, done, total }),
   });
 }

@@ -1,6 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { listGenerations, retireGeneration, type Generation } from '../../../shared/generations/generations';
+import { shedMoved } from '../../../shared/generations/shed';
+import { projectionTier } from '../../../../projections/tiers';
 import { readPlacement, type Placement } from '../../../shared/generations/placement';
 import { lockRun } from '../run-lock';
 import { refuseIllegal, RunRefused } from '../run-states';
@@ -15,16 +17,19 @@ const lockPollMs = 250;
 export interface Retired {
   readonly tier: string;
   readonly generation: number;
+  /** Schemas that still serve something, after they have given up the rest. */
+  readonly keeps: readonly string[];
 }
 
 /**
- * Drops what served before a run, and with it the way back. Refuses while any of it serves. Repeatable.
- * Throws {@link RunRefused}.
+ * Drops what served before a run, and with it the way back: generations that serve nothing any more as a whole, of others
+ * what they have handed over. Refuses while any of it serves. Repeatable. Throws {@link RunRefused}.
  */
 export async function retireRun(
   workplace: Workplace,
   runs: Runs,
   run: Run,
+  signal: AbortSignal,
 ): Promise<{ run: Run; retired: Retired[] }> {
   if (run.state === 'done') return { run, retired: [] };
   refuseIllegal('retire', run.run, run.state);
@@ -33,13 +38,33 @@ export async function retireRun(
     const { tier } = generation;
     const placement = await readPlacement(workplace.control, tier);
     const known = await listGenerations(workplace.control, tier);
-    for (const { generation: old, run: itsRun } of supersededBy(generation, known, placement)) {
-      await retireGeneration(workplace.control, workplace.urls, tier, old);
-      retired.push({ tier, generation: old });
-      if (itsRun !== null) await closeSuperseded(runs, itsRun, run.run);
+    for (const old of supersededBy(generation, known, placement)) {
+      const { targets } = await dropOrShed(workplace, generation, old, signal);
+      retired.push({ tier, generation: old.generation, keeps: targets.map(({ schema }) => schema) });
+      if (targets.length === 0 && old.run !== null) await closeSuperseded(runs, old.run, run.run);
     }
   }
   return { run: await runs.step(run.run, 'retire', 'done', {}, { retired }), retired };
+}
+
+async function dropOrShed(
+  workplace: Workplace,
+  { targets }: Generation,
+  { tier: name, generation, isLive }: Generation,
+  signal: AbortSignal,
+): Promise<{ targets: readonly { readonly schema: string }[] }> {
+  const { control, urls } = workplace;
+  const tier = projectionTier(name);
+  if (tier === undefined) throw new Error(`${name} is no tier`);
+  if (!isLive) {
+    await retireGeneration(control, urls, name, generation);
+    return { targets: [] };
+  }
+  const tenantId = targets[0]?.tenantId ?? null;
+  return shedMoved({
+    ...{ control, urls, tier, generation, signal, store: workplace.store() },
+    ...(tenantId === null ? {} : { tenantId }),
+  });
 }
 
 /** Of a whole tier: all older ones. Of a part: those that served the part. */
@@ -54,8 +79,7 @@ function supersededBy(
     (old) =>
       old.state !== 'retired' &&
       old.kind !== 'as-of' &&
-      !old.isLive &&
-      (before.includes(old.generation) || (servesAll && old.generation < generation)),
+      (before.includes(old.generation) || (servesAll && !old.isLive && old.generation < generation)),
   );
 }
 
@@ -80,7 +104,7 @@ export async function discardRun(
     const dropped: Retired[] = [];
     for (const { tier, generation } of await generationsOf(workplace, run)) {
       await retireGeneration(workplace.control, workplace.urls, tier, generation);
-      dropped.push({ tier, generation });
+      dropped.push({ tier, generation, keeps: [] });
     }
     await rm(workplace.runFolder(run.run), { recursive: true, force: true });
     return { run: discarded, dropped };

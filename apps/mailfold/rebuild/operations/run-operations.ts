@@ -93,8 +93,12 @@ export class RunOperations {
     return this.view(await rollBackRun(this.workplace, this.runs, await this.runs.read(run), options));
   }
 
-  async retire(run: number): Promise<RunView & { readonly retired: readonly Retired[] }> {
-    const { run: after, retired } = await retireRun(this.workplace, this.runs, await this.runs.read(run));
+  async retire(
+    run: number,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<RunView & { readonly retired: readonly Retired[] }> {
+    const known = await this.runs.read(run);
+    const { run: after, retired } = await retireRun(this.workplace, this.runs, known, signal);
     return { ...(await this.view(after)), retired };
   }
 
