@@ -1,13 +1,22 @@
+import type { Pool } from 'pg';
 import { z } from 'zod';
 import { projectionTiers } from '../../../projections/tiers';
 import type { ProjectionTier } from '../../../projections/tier';
 import { loadConfig } from '../../shared/config/load-config';
+import { tierDatabaseUrls } from '../../shared/config/tier-databases';
 import type { EventStore } from '../../shared/event-store/event-store';
-import { listGenerations, type Generation } from '../../shared/generations/generations';
+import { allSlots, type SlotRange } from '../../shared/generations/coverage';
+import {
+  databaseRefOf,
+  listGenerations,
+  urlNamed,
+  type Generation,
+} from '../../shared/generations/generations';
+import { readPlacement } from '../../shared/generations/placement';
 import { exitCodes, oneLine, type CommandContext } from '../command-run';
-import { controlUrl, openLog, openPool, tierUrl } from '../connections';
-import { duration, groupedDigits, table, type Output } from '../output';
-import { statusOf, type GenerationStatus } from './tier-status';
+import { controlUrl, openLog, openPool } from '../connections';
+import { duration, groupedDigits, plural, table, type Output } from '../output';
+import { statusOf, type GenerationStatus, type TargetStatus } from './tier-status';
 
 const httpTimeoutMs = 3_000;
 const variables = z.object({
@@ -41,7 +50,7 @@ export async function statusCommand(context: CommandContext): Promise<number> {
       const known = generations.reachable ? generations.known : [];
       return [
         tier.tier,
-        await part(() => tierStatus(context, tier, known, log.reachable ? store : null)),
+        await part(() => tierStatus(context, tier, known, { control, store: log.reachable ? store : null })),
       ] as const;
     }),
   );
@@ -55,21 +64,39 @@ export async function statusCommand(context: CommandContext): Promise<number> {
   context.output.record(status);
   print(context.output, status);
   const parts = [status.log, status.control, commandApi, queryApi, ...Object.values(status.tiers)];
-  return parts.every(({ reachable }) => reachable) ? exitCodes.done : exitCodes.failed;
+  const isWhole = parts.every(({ reachable }) => reachable) && targets(status).every(isReachable);
+  return isWhole ? exitCodes.done : exitCodes.failed;
+}
+
+function targets({ tiers }: SystemStatus): TargetStatus[] {
+  return Object.values(tiers).flatMap((tier) =>
+    tier.reachable ? tier.generations.flatMap((generation) => generation.targets) : [],
+  );
+}
+
+function isReachable({ unreachable }: TargetStatus): boolean {
+  return unreachable === null;
 }
 
 async function tierStatus(
   context: CommandContext,
   tier: ProjectionTier,
   known: readonly Generation[],
-  store: EventStore | null,
+  { control, store }: { control: Pool; store: EventStore | null },
 ): Promise<{ generations: GenerationStatus[] }> {
-  const auditor = openPool(context, tierUrl(tier.tier), 'mailfold_auditor');
-  await auditor.query('select 1');
+  const urls = tierDatabaseUrls();
+  const pools = new Map<string, Pool>();
+  const auditorOf = (databaseRef: string): Pool => {
+    const pool = pools.get(databaseRef) ?? openPool(context, urlNamed(urls, databaseRef), 'mailfold_auditor');
+    pools.set(databaseRef, pool);
+    return pool;
+  };
+  await auditorOf(databaseRefOf(tier.tier)).query('select 1');
+  const placement = await readPlacement(control, tier.tier);
   const generations: GenerationStatus[] = [];
   for (const generation of known)
     if (generation.tier === tier.tier && generation.state !== 'retired')
-      generations.push(await statusOf(tier, generation, auditor, store));
+      generations.push(await statusOf(tier, generation, { placement, auditorOf, store }));
   return { generations };
 }
 
@@ -116,15 +143,42 @@ function said<T extends object>(which: Part<T>, tell: (value: T) => string): str
 }
 
 function printGeneration(output: Output, tier: string, status: GenerationStatus): void {
-  const { generation, state, isLive, lanes, lanesHeld, position, events, parkedEvents, rows } = status;
-  const role = isLive ? 'live' : state === 'building' ? 'building' : 'tailing';
+  const { generation, lanes, lanesHeld, position, events, parkedEvents, rows } = status;
   output.line(
-    `${tier} g${generation}  ${role}  position ${position ?? 'none'}  ${groupedDigits(events)} events  ` +
+    `${tier} g${generation}  ${roleOf(status)}  position ${position ?? 'none'}  ${groupedDigits(events)} events  ` +
       `${lagText(status)}  ${lanesHeld} of ${lanes} lanes held` +
       (parkedEvents > 0 ? `  PARKED: ${groupedDigits(parkedEvents)} events` : ''),
   );
+  if (status.targets.length > 1 || !status.targets.every(isReachable))
+    for (const line of table(status.targets.map(targetCells))) output.line(line);
   for (const line of table(Object.entries(rows).map(([name, count]) => [`  ${name}`, count])))
     output.line(line);
+}
+
+/** `live` serves all; a part is named, such as `live for slots 0-7 and 1 tenant`. */
+function roleOf({ state, serves }: GenerationStatus): string {
+  const { slots, tenants } = serves;
+  const isWhole = slots.length === 1 && slots[0]?.from === allSlots.from && slots[0].to === allSlots.to;
+  const parts = [
+    ...(slots.length === 0 || isWhole ? [] : [`slots ${slots.map(rangeText).join(', ')}`]),
+    ...(tenants.length === 0 ? [] : [plural(tenants.length, 'tenant')]),
+  ];
+  if (isWhole) return ['live', ...parts].join(' and ');
+  return parts.length > 0 ? `live for ${parts.join(' and ')}` : state;
+}
+
+function rangeText({ from, to }: SlotRange): string {
+  return from === to ? String(from) : `${from}-${to}`;
+}
+
+function targetCells(target: TargetStatus): (string | number)[] {
+  const { databaseRef, schema, slots, tenantId, lanes, lanesHeld, position, unreachable } = target;
+  const holds = `slots ${rangeText(slots)}${tenantId === null ? '' : ` of tenant ${tenantId}`}`;
+  const stands =
+    unreachable === null
+      ? `position ${position ?? 'none'}, ${lanesHeld} of ${lanes} lanes held`
+      : `DOWN: ${unreachable}`;
+  return [`  ${databaseRef}.${schema}`, holds, stands];
 }
 
 function lagText({ lagEvents, isLagCountedInPart, lagSeconds }: GenerationStatus): string {
