@@ -7,6 +7,7 @@ import { logAuditCommand, type LogAuditOptions } from './log/log-audit.command';
 import { logStatusCommand } from './log/log-status.command';
 import { migrateCommand } from './migrate/migrate.command';
 import { addRunCommands } from './rebuild/run.program';
+import { requeueCommand, type RequeueOptions } from './requeue/requeue.command';
 import { statusCommand } from './status/status.command';
 import { verifyCommand, type VerifyOptions } from './verify/verify.command';
 
@@ -45,6 +46,17 @@ program
     twoGenerations,
   )
   .action(framed((context, tier: string, options: VerifyOptions) => verifyCommand(tier, options, context)));
+
+program
+  .command('requeue')
+  .description(
+    'apply what is parked in a tier, now that the cause is gone; what still cannot be applied stays parked',
+  )
+  .argument('<tier>', 'oltp, content or olap')
+  .option('--tenant <id>', 'sequences of this tenant')
+  .option('--sequence <id>', 'this sequence, such as a conversation')
+  .option('--all', 'everything that is parked')
+  .action(framed((context, tier: string, options: RequeueOptions) => requeueCommand(tier, options, context)));
 
 const log = program
   .command('log')

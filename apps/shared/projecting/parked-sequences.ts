@@ -89,12 +89,7 @@ export async function stoppedAmong(
   lane: number,
   events: readonly LaneEvent[],
 ): Promise<StoppedSequence[]> {
-  const { rows } = await client.query<{
-    tenantId: string;
-    sequenceId: string;
-    position: string;
-    lane: number;
-  }>(
+  const { rows } = await client.query<StopRow>(
     `select distinct on (s.tenant_id, s.sequence_id)
             s.tenant_id as "tenantId", s.sequence_id as "sequenceId", s.position::text as position, s.lane
      from unnest($1::uuid[], $2::uuid[]) as k (tenant_id, sequence_id)
@@ -106,11 +101,18 @@ export async function stoppedAmong(
       lane,
     ],
   );
-  return rows.map((row) => ({
-    ...row,
-    position: BigInt(row.position),
-    lane: row.lane === everyLane ? null : row.lane,
-  }));
+  return rows.map(stopOf);
+}
+
+interface StopRow {
+  readonly tenantId: string;
+  readonly sequenceId: string;
+  readonly position: string;
+  readonly lane: number;
+}
+
+function stopOf({ tenantId, sequenceId, position, lane }: StopRow): StoppedSequence {
+  return { tenantId, sequenceId, position: BigInt(position), lane: lane === everyLane ? null : lane };
 }
 
 /** In the transaction of the batch. */
@@ -155,4 +157,37 @@ export async function park(
       parked.map(({ reason }) => storableText(reason).slice(0, reasonLengthMax)),
     ],
   );
+}
+
+/** All stops of a tenant in a target. */
+export async function stopsOf(
+  client: ClientBase,
+  schema: string,
+  tenantId: string,
+): Promise<StoppedSequence[]> {
+  await client.query(`select set_config('app.tenant_ids', $1, true)`, [`{${tenantId}}`]);
+  const { rows } = await client.query<StopRow>(
+    `select tenant_id as "tenantId", sequence_id as "sequenceId", position::text as position, lane
+     from ${schema}.stopped_sequences where tenant_id = $1`,
+    [tenantId],
+  );
+  return rows.map(stopOf);
+}
+
+/** Ends the stop of a sequence in a target, once its rows are as they would be without. Returns how many events were parked. */
+export async function release(
+  client: ClientBase,
+  schema: string,
+  { tenantId, sequenceId }: { tenantId: string; sequenceId: string },
+  lanesThatCountedIt: readonly number[],
+): Promise<number> {
+  const sequence = [tenantId, sequenceId];
+  const where = 'where tenant_id = $1 and sequence_id = $2';
+  await client.query(`delete from ${schema}.stopped_sequences ${where}`, sequence);
+  const { rowCount } = await client.query(`delete from ${schema}.parked_sequences ${where}`, sequence);
+  await client.query(
+    `update ${schema}.checkpoints set parked_sequences = greatest(parked_sequences - 1, 0) where lane = any ($1)`,
+    [lanesThatCountedIt],
+  );
+  return rowCount ?? 0;
 }
