@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 import type { EventStore } from '../shared/event-store/event-store';
 import type { GenerationProjectors, ProjectedTarget } from './generation-projectors';
 import type { LedgerKeeper } from './ledger-keeper';
+import type { Upkeep } from './upkeep';
 
 /** Progress of one generation. A process that lives but does not move is not healthy (reliability.md I13). */
 interface GenerationHealth {
@@ -25,6 +26,8 @@ interface TargetHealth {
   readonly schema: string;
   readonly position: string | null;
   readonly parkedSequences: number;
+  /** Rows that belong to no history partition: to be looked at, since they have an impossible date. */
+  readonly strayHistoryRows: number;
   readonly stoppedBy: string | null;
   /** Why its database cannot be asked; null when it can. */
   readonly unreachable: string | null;
@@ -38,6 +41,7 @@ interface LedgerHealth {
 
 export interface HealthOptions {
   readonly projectors: GenerationProjectors;
+  readonly upkeep: Upkeep;
   /** By the name of the variable that holds its URL. */
   readonly poolOf: (databaseRef: string) => Pool;
   readonly ledger: LedgerKeeper;
@@ -98,7 +102,8 @@ export class Health {
 
   private async targetHealth(target: ProjectedTarget): Promise<TargetHealth> {
     const { shard, databaseRef, schema, stoppedBy } = target;
-    const known = { shard, databaseRef, schema, stoppedBy };
+    const strayHistoryRows = this.options.upkeep.strayRowsOf(target);
+    const known = { shard, databaseRef, schema, stoppedBy, strayHistoryRows };
     try {
       const progress = await progressOf(this.options.poolOf(databaseRef), schema);
       return { ...known, ...progress, unreachable: null };

@@ -15,6 +15,7 @@ import { GenerationProjectors } from './generation-projectors';
 import { Health, serveHealth } from './health';
 import { LedgerKeeper } from './ledger-keeper';
 import { projectorVariables } from './projector-config';
+import { Upkeep } from './upkeep';
 
 const poolBounds: PoolOptions = {
   applicationName: 'mailfold-projector',
@@ -67,7 +68,10 @@ runProcess('projector', async (frame) => {
   const ledger = new LedgerKeeper({ store, controlPool, owner, log });
   frame.onShutdown(() => ledger.close());
   ledger.start();
-  const health = new Health({ projectors, poolOf, ledger, controlPool, store });
+  const upkeep = new Upkeep({ tiers, controlPool, urls, poolOf, log });
+  frame.onShutdown(() => upkeep.close());
+  upkeep.start();
+  const health = new Health({ projectors, upkeep, poolOf, ledger, controlPool, store });
   const { server, port } = await serveHealth(health, config.HOST, config.PROJECTOR_PORT);
   frame.onShutdown(() => server.close());
   return { port };

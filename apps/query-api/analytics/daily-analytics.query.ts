@@ -56,19 +56,30 @@ export class GetDailyAnalyticsHandler implements IQueryHandler<GetDailyAnalytics
 /** `day` and the figures, which PostgreSQL sends as text. */
 type Day = Readonly<Record<'day' | keyof typeof figures, string>>;
 
-/** Days without a row are absent. Served by the primary key, which begins with tenant and day. */
+/** Days without a row are absent. */
 function daysOf({ schema, tenantId, served, query }: PartRows, range: DayRange): Promise<Day[]> {
   const { from, to, mailboxId } = range;
-  const sums = Object.entries(figures).map(([field, column]) => `sum(${column}) as "${field}"`);
   return query<Day>(
     mailboxId === null ? 'daily' : 'daily-mailbox',
-    `select to_char(day, 'YYYY-MM-DD') as day, ${sums.join(', ')}
-     from ${schema}.daily_analytics
-     where tenant_id = $1 and day between $2::date and $3::date${served()}
-       ${mailboxId === null ? '' : 'and email_account_id = $4::uuid'}
-     group by daily_analytics.day`,
+    dailyRows(schema, { ofMailbox: mailboxId !== null, served: served() }),
     [tenantId, from, to, ...(mailboxId === null ? [] : [mailboxId])],
   );
+}
+
+/**
+ * Parameters: the tenant, the first and the last day, the mailbox. Served by the primary keys, which begin with tenant and
+ * day, of the history partitions that hold these days.
+ */
+export function dailyRows(
+  schema: string,
+  { ofMailbox, served }: { ofMailbox: boolean; served: string },
+): string {
+  const sums = Object.entries(figures).map(([field, column]) => `sum(${column}) as "${field}"`);
+  return `select to_char(day, 'YYYY-MM-DD') as day, ${sums.join(', ')}
+     from ${schema}.daily_analytics
+     where tenant_id = $1 and day between $2::date and $3::date${served}
+       ${ofMailbox ? 'and email_account_id = $4::uuid' : ''}
+     group by daily_analytics.day`;
 }
 
 function dailyAnalytics({ from, to }: DayRange, found: readonly Day[]): Record<string, unknown>[] {

@@ -222,6 +222,11 @@ export async function retireGeneration(
   );
   if (rowCount !== 1) throw new SwitchRefused(`generation ${generation} of ${tier} serves, or is unknown`);
   const { targets } = await generationNamed(controlPool, tier, generation);
+  await dropSchemas(urls, targets);
+}
+
+/** Of targets that nobody reads or writes any more. Repeatable. */
+export async function dropSchemas(urls: DatabaseUrls, targets: readonly Target[]): Promise<void> {
   for (const { databaseRef, schema } of targets)
     await withOwner(urlNamed(urls, databaseRef), (pool) =>
       pool.query(`drop schema if exists ${schema} cascade`),

@@ -7,7 +7,7 @@ import { loaderPool } from '../rebuilding/load/loader-pool';
 import { changeLanes } from './change-lanes';
 import { coversTenant, overlap, type Coverage, type SlotRange } from './coverage';
 import { deleteRows } from './delete-rows';
-import { generationNamed, retireGeneration, urlNamed, type DatabaseUrls } from './generations';
+import { dropSchemas, generationNamed, retireGeneration, urlNamed, type DatabaseUrls } from './generations';
 import { coverageOf, readPlacement, SwitchRefused, type Placement, type Target } from './placement';
 
 export interface ShedOptions {
@@ -118,17 +118,9 @@ async function writeDown(
   );
 }
 
-async function dropTarget(
-  control: Pool,
-  urls: DatabaseUrls,
-  { tier, generation, shard, databaseRef, schema }: Target,
-): Promise<void> {
-  const owner = loaderPool(urlNamed(urls, databaseRef), 1);
-  try {
-    await owner.query(`drop schema if exists ${schema} cascade`);
-  } finally {
-    await owner.end();
-  }
+async function dropTarget(control: Pool, urls: DatabaseUrls, target: Target): Promise<void> {
+  const { tier, generation, shard } = target;
+  await dropSchemas(urls, [target]);
   await control.query('delete from generation_targets where tier = $1 and generation = $2 and shard = $3', [
     ...[tier, generation, shard],
   ]);
