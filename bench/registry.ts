@@ -4,7 +4,8 @@ import { appendByUrlRow } from './rows/append-by-url';
 import { appendPeerRow } from './rows/append-peer';
 import { growthRow } from './rows/growth';
 import { readerRow } from './rows/reader';
-import { rebuildNaiveRow, rebuildRow } from './rows/rebuild';
+import { rebuildNaiveRow, rebuildRow, rebuildSourceRow } from './rows/rebuild';
+import { rebuildLinearRow, rebuildMemoryRow, rebuildTenantRow } from './rows/rebuild-scale';
 
 export const rows: readonly Row[] = [
   appendRow,
@@ -15,6 +16,10 @@ export const rows: readonly Row[] = [
   growthRow,
   rebuildRow,
   rebuildNaiveRow,
+  rebuildSourceRow,
+  rebuildLinearRow,
+  rebuildMemoryRow,
+  rebuildTenantRow,
 ];
 
 /** Rows that `--url` sets over a running server instead. */
