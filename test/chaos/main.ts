@@ -4,11 +4,16 @@ import { randomInt } from 'node:crypto';
 import type { Campaign } from './campaign';
 import { logCampaign } from './log/campaign';
 import { pressureCampaign } from './pressure/campaign';
+import { rebuildCampaign } from './rebuild/campaign';
 
 const exitCodes = { held: 0, broken: 1, usage: 2, interrupted: 130 } as const;
 const seedMax = 2 ** 32 - 1;
 
-const campaigns: Readonly<Record<string, Campaign>> = { log: logCampaign, pressure: pressureCampaign };
+const campaigns: Readonly<Record<string, Campaign>> = {
+  log: logCampaign,
+  pressure: pressureCampaign,
+  rebuild: rebuildCampaign,
+};
 
 const program = new Command('chaos')
   .description('Break a running Mailfold on purpose, and check that it has kept its promises.')

@@ -13,15 +13,14 @@ export interface TierSchema {
   readonly schema: string;
 }
 
-/** Protected tables are those with tenants' rows; what keeps books of the generation is none of them. */
-const tenantTables = `
-  select c.relname as name from pg_class c
-  where c.relnamespace = $1::regnamespace and c.relkind in ('r', 'p') and not c.relispartition and c.relrowsecurity
-    and c.relname <> 'parked_sequences' order by 1`;
+/** Every table that lanes write has the column; what keeps books of a generation has not. */
+const tablesOfLanes = `
+  select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'log_position'
+  where c.relnamespace = $1::regnamespace and c.relkind in ('r', 'p') and not c.relispartition order by 1`;
 
 /** The tables of a generation that hold tenants' rows, by name. */
 export async function tablesWithRows({ url, schema }: TierSchema): Promise<string[]> {
-  const tables = await queryAsSuperuser<{ name: string }>(url, tenantTables, [schema]);
+  const tables = await queryAsSuperuser<{ name: string }>(url, tablesOfLanes, [schema]);
   return tables.map(({ name }) => name);
 }
 
