@@ -83,6 +83,11 @@ export class LanePositions {
     return versions.length === 0 ? null : versions.join(',');
   }
 
+  /** Which lanes there are, and what they write, has changed. */
+  forget(): void {
+    this.lanes.clear();
+  }
+
   /** Takes in all checkpoints of the target, read over any connection. */
   look(checkpoints: readonly Checkpoint[]): void {
     const numbers = new Set(checkpoints.map(({ lane }) => lane));
@@ -110,7 +115,7 @@ export class LanePositions {
   notice({ lane, position, tenants }: CommitNotice): boolean {
     const known = this.lanes.get(lane);
     if (known === undefined) {
-      this.lanes.clear();
+      this.forget();
       return false;
     }
     const { heard } = known;

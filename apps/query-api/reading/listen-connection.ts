@@ -12,7 +12,7 @@ export interface ListenHandlers {
    * from then on, which also finds out that a connection is dead although nobody said so, and when it is asked for.
    */
   catchUp(client: PoolClient, reason: 'connected' | 'heartbeat'): Promise<void>;
-  notified(payload: string): void;
+  notified(payload: string, channel: string): void;
 }
 
 /**
@@ -27,7 +27,7 @@ export class ListenConnection {
 
   constructor(
     private readonly pool: Pool,
-    private readonly channel: string,
+    private readonly channels: readonly string[],
     private readonly handlers: ListenHandlers,
     private readonly log: Logger,
   ) {}
@@ -66,8 +66,8 @@ export class ListenConnection {
     try {
       client = await this.pool.connect();
       const lost = endOf(client);
-      client.on('notification', ({ payload }) => this.handlers.notified(payload ?? ''));
-      await client.query(`listen ${this.channel}`);
+      client.on('notification', ({ payload, channel }) => this.handlers.notified(payload ?? '', channel));
+      for (const channel of this.channels) await client.query(`listen ${channel}`);
       await this.handlers.catchUp(client, 'connected');
       this.listening = wasUp = true;
       while (!this.closing.signal.aborted) {
@@ -76,7 +76,7 @@ export class ListenConnection {
       }
     } catch (error) {
       if (!this.closing.signal.aborted) {
-        this.log.warn({ err: error, kind: this.channel }, 'not listening');
+        this.log.warn({ err: error, kind: this.channels[0] }, 'not listening');
       }
     } finally {
       this.listening = false;

@@ -21,13 +21,13 @@ export class TierPlacement {
     readonly generations: readonly Generation[],
   ) {
     const { tenantPointers, targets } = placement;
-    const apart = [...tenantPointers, ...targets].flatMap(({ tenantId }) => tenantId ?? []);
-    this.tenantsApart = new Set(apart);
+    const named = [...tenantPointers, ...targets].flatMap(({ tenantId }) => tenantId ?? []);
+    this.tenantsApart = new Set([...named, ...targets.flatMap(({ except }) => except)]);
     for (const { schema } of targets)
       if (!plainIdentifier.test(schema)) throw new Error(`Not a plain identifier: ${JSON.stringify(schema)}`);
   }
 
-  /** By their name, and `null` for the tenants that have no pointer and no target of their own. */
+  /** By their id, and `null` for the tenants that neither a pointer nor a target names. */
   get tenantGroups(): readonly (string | null)[] {
     return [null, ...this.tenantsApart];
   }
@@ -77,7 +77,7 @@ export class Placements {
   ) {
     this.connection = new ListenConnection(
       listenPool,
-      'mailfold_control',
+      ['mailfold_control'],
       {
         catchUp: (client) => this.read(client),
         // Read anew rather than taken from the payload, so that the order of messages cannot matter.

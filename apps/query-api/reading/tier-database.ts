@@ -17,6 +17,9 @@ const commitNotice = z.object({
   tenants: z.array(z.string()).nullish(),
 });
 
+/** Its payload is the schema whose lanes have come, gone, or write something else. */
+const lanesChannel = 'mailfold_lanes';
+
 /** A schema that was dropped between the look at the placement and the read. */
 export const tableGone: ReadonlySet<string> = new Set(['42P01', '3F000']);
 
@@ -46,9 +49,15 @@ export class TierDatabase {
     this.databaseRef = options.databaseRef;
     this.pool = options.pool;
     const catchUp = (client: PoolClient, reason: 'connected' | 'heartbeat') => this.catchUp(client, reason);
-    const notified = (payload: string) => this.notified(payload);
+    const notified = (payload: string, channel: string) =>
+      channel === lanesChannel ? this.lanesChanged(payload) : this.notified(payload);
     const { listenPool, tier, log } = options;
-    this.connection = new ListenConnection(listenPool, `mailfold_${tier}`, { catchUp, notified }, log);
+    this.connection = new ListenConnection(
+      listenPool,
+      [`mailfold_${tier}`, lanesChannel],
+      { catchUp, notified },
+      log,
+    );
   }
 
   start(): void {
@@ -109,6 +118,13 @@ export class TierDatabase {
         if (!(error instanceof DatabaseError && tableGone.has(error.code ?? ''))) throw error;
       }
     }
+    this.options.onNews();
+  }
+
+  private lanesChanged(schema: string): void {
+    if (!this.watched.has(schema)) return;
+    this.lanesOf(schema).forget();
+    this.connection.catchUpSoon();
     this.options.onNews();
   }
 

@@ -12,7 +12,7 @@ let live = 1;
 beforeAll(async () => {
   side = await ReadSide.start();
   acme = await seedTenant(side);
-  api = await QueryApi.start(side, { AFTER_WAIT_MAX_MS: '1500' });
+  api = await QueryApi.start(side, { AFTER_WAIT_MAX_MS: '2500' });
 });
 
 afterAll(async () => {
@@ -74,8 +74,8 @@ describe('a read after a position', () => {
       'urn:mailfold:problem:unavailable',
     ]);
     const waitedMs = Date.now() - startedAt;
-    expect(waitedMs).toBeGreaterThanOrEqual(1_400);
-    expect(waitedMs).toBeLessThan(3_000);
+    expect(waitedMs).toBeGreaterThanOrEqual(2_400);
+    expect(waitedMs).toBeLessThan(5_000);
   });
 
   it('waits for every tier its answer is made of', async () => {
@@ -89,10 +89,14 @@ describe('a read after a position', () => {
   });
 
   it('takes no connection while it waits, however many do', async () => {
-    const waiting = Array.from({ length: 100 }, () => api.get(`${list}?after=${position + 50}`, acme.key));
-    const startedAt = Date.now();
+    let answered = 0;
+    const waiting = Array.from({ length: 100 }, async () => {
+      const answer = await api.get(`${list}?after=${position + 50}`, acme.key);
+      answered += 1;
+      return answer;
+    });
     expect((await api.get('/v1/users', acme.key)).status).toBe(200);
-    expect(Date.now() - startedAt).toBeLessThan(1_000);
+    expect(answered).toBe(0);
     await side.commit('oltp', position + 50, [acme.tenantId]);
     const answers = await Promise.all(waiting);
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
@@ -172,6 +176,30 @@ describe('the cache', () => {
     expect(await shownSubject()).toEqual(expect.any(String));
     await side.commit('oltp', position + 1, [acme.tenantId], { rows: [rename('lost')], silent: true });
     await eventually(async () => expect(await shownSubject()).toBe('lost'), 7_000);
+  });
+});
+
+describe('lanes that are divided', () => {
+  it('hold a read back until the slower one is there as well, from the first moment on', async () => {
+    const [schema, after] = [`g${live}`, position + 50];
+    await api.get(list, acme.key);
+    await side.query('oltp', `update ${schema}.checkpoints set slot_to = 99`);
+    await side.query(
+      'oltp',
+      `insert into ${schema}.checkpoints (lane, slot_from, slot_to, commit_position) values (1, 100, 4095, $1)`,
+      [position],
+    );
+    await side.query('oltp', `update ${schema}.checkpoints set commit_position = $1 where lane = 0`, [after]);
+    await side.query('oltp', `select pg_notify('mailfold_oltp', $1)`, [
+      JSON.stringify({ schema, lane: 0, position: String(after), tenants: [acme.tenantId] }),
+    ]);
+    let isAnswered = false;
+    const reading = api.get(`${list}?after=${after}`, acme.key).finally(() => (isAnswered = true));
+    await delay(200);
+    expect(isAnswered).toBe(false);
+    await side.query('oltp', `delete from ${schema}.checkpoints where lane = 1`);
+    await side.query('oltp', `update ${schema}.checkpoints set slot_to = 4095`);
+    expect((await reading).headers.get('x-read-model-position')).toBe(String(after));
   });
 });
 
