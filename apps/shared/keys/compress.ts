@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
+import { gunzip, gunzipSync, gzip, gzipSync } from 'node:zlib';
 
 export type Compression = 'gzip' | 'none';
 
@@ -13,15 +13,26 @@ export class DecompressionTooLarge extends Error {
   override readonly name = 'DecompressionTooLarge';
 }
 
+/**
+ * Up to this size, bytes, the caller's thread does it in less time than it takes to ask another one: most texts of mails. A
+ * larger one would hold up the thread.
+ */
+const handedOverFrom = 64 * 1024;
+
 const gzipAsync = promisify(gzip);
 const gunzipAsync = promisify(gunzip);
 
 /** Gzips the bytes unless that makes them no smaller: attachments are mostly compressed already. */
 export async function compress(bytes: Uint8Array): Promise<Compressed> {
-  const zipped = await gzipAsync(bytes);
+  const zipped = await gzipped(bytes);
   return zipped.length < bytes.length
     ? { bytes: zipped, compression: 'gzip' }
     : { bytes, compression: 'none' };
+}
+
+/** The bytes in gzip format, the same for the same bytes. */
+export async function gzipped(bytes: Uint8Array): Promise<Uint8Array> {
+  return bytes.length < handedOverFrom ? gzipSync(bytes) : gzipAsync(bytes);
 }
 
 /**
@@ -32,7 +43,8 @@ export async function compress(bytes: Uint8Array): Promise<Compressed> {
 export async function decompress({ bytes, compression }: Compressed, bytesMax: number): Promise<Uint8Array> {
   if (compression === 'none') return atMost(bytes, bytesMax);
   try {
-    return await gunzipAsync(bytes, { maxOutputLength: bytesMax });
+    const limit = { maxOutputLength: bytesMax };
+    return bytesMax < handedOverFrom ? gunzipSync(bytes, limit) : await gunzipAsync(bytes, limit);
   } catch (error) {
     throw isTooLarge(error) ? tooLarge(bytesMax) : error;
   }

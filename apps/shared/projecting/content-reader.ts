@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto';
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
 import { v5 } from 'uuid';
 import type { Recorded } from '../../../domain/event';
 import type {
@@ -13,13 +11,11 @@ import type {
 import type { JoinedAttachment, JoinedContent } from '../../../projections/content-event';
 import type { ProjectedEvent } from '../../../projections/projection';
 import { UndecodableStream, type EventStore, type LogEvent } from '../event-store/event-store';
-import { decompress, DecompressionTooLarge } from '../keys/compress';
+import { decompress, DecompressionTooLarge, gzipped } from '../keys/compress';
 import type { MailParser } from '../mail/mail-parser';
 import { parserVersion } from '../mail/parse-mail';
 import type { ParsedMail } from '../mail/parsed-mail';
 import type { ReadableEvent } from './fold-event';
-
-const gzipAsync = promisify(gzip);
 
 type MessageFact = Recorded<MessageReceived> | Recorded<MessageSubmitted> | Recorded<MessageParked>;
 
@@ -93,8 +89,11 @@ export class ContentReader {
   ): Promise<JoinedContent> {
     const result = await this.parser.parse(raw);
     const mail = result.outcome === 'parsed' ? result.mail : null;
-    const packed = (text: string | null): Promise<Uint8Array> | null =>
-      text === null ? null : zipped ? gzipAsync(text) : Promise.resolve(Buffer.from(text, 'utf8'));
+    const packed = (text: string | null): Promise<Uint8Array> | null => {
+      if (text === null) return null;
+      const bytes = Buffer.from(text, 'utf8');
+      return zipped ? gzipped(bytes) : Promise.resolve(bytes);
+    };
     return {
       raw: zipped ?? raw,
       text: await packed(mail?.text ?? null),
