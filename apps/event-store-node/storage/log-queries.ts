@@ -1,6 +1,6 @@
 import type { ClientBase, Pool, QueryConfig } from 'pg';
 import { uint63Max } from '../../shared/protobuf/protobuf-reader';
-import type { LogRow } from '../log/log-row';
+import { lastPositionOf, type LogRow } from '../log/log-row';
 import { readBinaryRows } from './binary-rows';
 
 type Queryable = ClientBase | Pool;
@@ -42,6 +42,65 @@ export function rowsForward(pool: Pool, position: number, rowsMax: number): Prom
     `select ${columns} from appends where pos >= coalesce((select max(pos) from appends where pos <= ${from}), ${from})
      order by pos limit ${rowsMax}`,
   );
+}
+
+/** How many positions one query looks at, so that a stretch without a match is no query without an end. */
+const positionsPerSearch = 200_000;
+/** Text that means itself in a literal, whatever is in it. */
+const plainText = /^[\w.$-]+$/;
+
+/** Whether rows can be looked up by these beginnings of stream names. */
+export function canSearch(prefixes: readonly string[]): boolean {
+  return prefixes.length > 0 && prefixes.every((prefix) => plainText.test(prefix));
+}
+
+/**
+ * As {@link rowsForward}, of streams whose names begin with one of `prefixes` ({@link canSearch}), and how far was looked:
+ * up to and including `searchedTo`, where that is in the log already.
+ */
+export async function rowsForwardMatching(
+  pool: Pool,
+  position: number,
+  rowsMax: number,
+  prefixes: readonly string[],
+): Promise<{ rows: LogRow[]; searchedTo: number }> {
+  const from = revisionText(position);
+  const found = await readBinaryRows(
+    pool,
+    `select ${columns} from appends
+     where pos >= coalesce((select max(pos) from appends where pos <= ${from}), ${from})
+       and pos < ${from} + ${positionsPerSearch} and ${streamsBeginWith(prefixes)}
+     order by pos limit ${rowsMax}`,
+  );
+  const last = found.at(-1);
+  const isWhole = last === undefined || found.length < rowsMax;
+  return {
+    rows: found,
+    searchedTo: isWhole ? position + positionsPerSearch - 1 : lastPositionOf(last),
+  };
+}
+
+/** By ranges of names in byte order, which the index of streams is in, and of events only, which is all that it has. */
+function streamsBeginWith(prefixes: readonly string[]): string {
+  const ranges = prefixes.map((prefix) => {
+    const behind = prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
+    return `(stream >= '${prefix}' and stream < '${behind}')`;
+  });
+  return `n > 0 and (${ranges.join(' or ')})`;
+}
+
+/** As {@link rowsBackward}, of streams whose names begin with one of `prefixes` ({@link canSearch}). */
+export function rowsBackwardMatching(
+  db: Queryable,
+  position: number,
+  rowsMax: number,
+  prefixes: readonly string[],
+): Promise<LogRow[]> {
+  return rows(db, {
+    text: `select ${columns} from appends where pos < $1 and ${streamsBeginWith(prefixes)}
+           order by pos desc limit $2`,
+    values: [revisionText(position), rowsMax],
+  });
 }
 
 /** Rows that begin before `position`, newest first. */

@@ -9,7 +9,16 @@ import { isMetastream, metastreamOf, baseStreamOf } from '../log/stream-names';
 import { eventData, splitFrames } from '../wire/event-frames';
 import { uint63Max } from '../../shared/protobuf/protobuf-reader';
 import { keyAccessOptions } from './key-access';
-import { lastRows, rowsBackward, rowsForward, streamRowsBackward, streamRowsForward } from './log-queries';
+import {
+  canSearch,
+  lastRows,
+  rowsBackward,
+  rowsBackwardMatching,
+  rowsForward,
+  rowsForwardMatching,
+  streamRowsBackward,
+  streamRowsForward,
+} from './log-queries';
 
 const connectionsMax = 4;
 /** The only bound on a server that is frozen. */
@@ -70,8 +79,40 @@ export class LogReader {
     return rows.filter((row) => lastPositionOf(row) >= position);
   }
 
-  async backward(before: number, page: PageSize): Promise<readonly LogRow[]> {
-    const rows = await this.query(() => rowsBackward(this.pool, before, page.rows));
+  /**
+   * The next stretch of the log from `position` on, which must be durable: its rows, as {@link forward} gives them, and the
+   * position it ends at. With `prefixes`, rows of streams that begin with none of them may be left out.
+   */
+  async stretch(
+    position: number,
+    page: PageSize,
+    prefixes: readonly string[] | null,
+  ): Promise<{ rows: readonly LogRow[]; endsAt: number }> {
+    const head = this.durable.position;
+    if (prefixes === null || !canSearch(prefixes) || this.durable.recentRows(position) !== undefined) {
+      const rows = await this.forward(position, page);
+      const last = rows.at(-1);
+      return { rows, endsAt: last === undefined ? position - 1 : lastPositionOf(last) };
+    }
+    const found = await this.query(() => rowsForwardMatching(this.pool, position, page.rows, prefixes));
+    page.learn(found.rows);
+    const rows = found.rows.filter((row) => lastPositionOf(row) >= position);
+    // What became durable meanwhile may or may not have been seen.
+    const last = rows.at(-1);
+    const seen = Math.max(Math.min(found.searchedTo, head), last === undefined ? 0 : lastPositionOf(last));
+    return { rows, endsAt: seen };
+  }
+
+  async backward(
+    before: number,
+    page: PageSize,
+    prefixes: readonly string[] | null = null,
+  ): Promise<readonly LogRow[]> {
+    const rows = await this.query(() =>
+      prefixes === null || !canSearch(prefixes)
+        ? rowsBackward(this.pool, before, page.rows)
+        : rowsBackwardMatching(this.pool, before, page.rows, prefixes),
+    );
     page.learn(rows);
     return rows;
   }

@@ -6,6 +6,8 @@ import { compileRegex } from './safe-regex';
 /** Decides which events of `$all` a reader gets, and how often it is told how far the server has looked. */
 export interface EventFilter {
   matches(streamName: string, frame: Buffer): boolean;
+  /** Set: only streams whose names begin with one of these can match, which the store knows how to find. */
+  readonly streamPrefixes: readonly string[] | null;
   /** In events considered, whether they matched or not. */
   readonly checkpointInterval: number;
 }
@@ -29,6 +31,7 @@ export function eventFilter(options: FilterOptions): EventFilter {
       options.field === 'streamName'
         ? (streamName) => matchesText(streamName)
         : (_streamName, frame) => matchesText(decodeEventFrame(frame).type),
+    streamPrefixes: options.field === 'streamName' && options.regex === '' ? options.prefixes : null,
     checkpointInterval: window * options.checkpointMultiplier,
   };
 }

@@ -17,7 +17,9 @@ export async function readAll(
   request: ReadRequest,
   filter: EventFilter | undefined,
 ): Promise<void> {
-  const pages = request.backwards ? backwards(reader, request) : forwards(reader, request);
+  const pages = request.backwards
+    ? backwards(reader, request, filter?.streamPrefixes ?? null)
+    : forwards(reader, request);
   const encoder = new EventEncoder(reader, request);
   let remaining = request.countMax ?? 0;
   if (remaining === 0) return;
@@ -53,11 +55,15 @@ async function* forwards(reader: LogReader, { from, countMax }: ReadRequest): As
   }
 }
 
-async function* backwards(reader: LogReader, { from }: ReadRequest): AsyncGenerator<StoredEvent[]> {
+async function* backwards(
+  reader: LogReader,
+  { from }: ReadRequest,
+  prefixes: readonly string[] | null,
+): AsyncGenerator<StoredEvent[]> {
   if (from.kind === 'start') return;
   const size = new PageSize();
   for (let before = from.kind === 'at' ? from.at : uint63Max; ;) {
-    const rows = await reader.backward(before, size);
+    const rows = await reader.backward(before, size, prefixes);
     const last = rows.at(-1);
     if (last === undefined) return;
     const first = before;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { GrpcCall } from '../grpc/grpc-call';
 import { GrpcError, grpcCode } from '../grpc/grpc-status';
-import { firstPosition, lastPositionOf, type LogRow } from '../log/log-row';
+import { firstPosition, type LogRow } from '../log/log-row';
 import { PageSize, type LogReader } from '../storage/log-reader';
 import { readResponse, type ReadFrom, type ReadRequest } from '../wire/read-messages';
 import { EventEncoder } from './event-encoder';
@@ -32,12 +32,11 @@ export async function subscribeToAll(
       continue;
     }
     live &&= durable.recentRows(next) !== undefined;
-    const rows = await reader.forward(next, size);
-    const last = rows.at(-1);
+    const { rows, endsAt } = await reader.stretch(next, size, filter?.streamPrefixes ?? null);
     // The position was durable, so rows are missing only if the log was replaced under us.
-    if (last === undefined) throw invalidPosition();
-    const frames = await page.frames(rows, next);
-    next = lastPositionOf(last) + 1;
+    if (endsAt < next) throw invalidPosition();
+    const frames = await page.frames(rows, { from: next, to: endsAt });
+    next = endsAt + 1;
     if (frames.length > 0) await call.write(Buffer.concat(frames));
   }
 }
@@ -59,42 +58,63 @@ function invalidPosition(): GrpcError {
   return new GrpcError(grpcCode.invalidArgument, 'Trying to read from an invalid position.');
 }
 
-/** Turns rows into the frames one subscriber gets, with checkpoints between them. */
+/** Positions of the log, both ends included. */
+interface Stretch {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Turns rows into the frames one subscriber gets, with checkpoints between them. Events stand at positions without a gap. */
 class AllPage {
-  private consideredSinceCheckpoint = 0;
+  /** Up to here events were considered since the subscription began, and up to there at the last checkpoint. */
+  private consideredTo: number | null = null;
+  private checkpointAt = 0;
 
   constructor(
     private readonly filter: EventFilter | undefined,
     private readonly encoder: EventEncoder,
   ) {}
 
-  async frames(rows: readonly LogRow[], from: number): Promise<Buffer[]> {
+  /** `rows`: at least those of the stretch that can match the filter. */
+  async frames(rows: readonly LogRow[], stretch: Stretch): Promise<Buffer[]> {
     const { filter, encoder } = this;
+    const { from } = stretch;
     if (filter === undefined && encoder.changesNothing && rows.every((row) => row.position >= from))
       return rows.map((row) => row.frames);
     const events = rows.flatMap(eventsOf).filter((event) => event.position >= from);
     if (filter === undefined) return encoder.frames(events);
-    return this.filteredFrames(events, filter);
+    return this.filteredFrames(events, stretch, filter);
   }
 
   /** When catch-up ends: how far it has looked, unless the last checkpoint said so. */
   checkpointAtEnd(position: number): Buffer[] {
-    if (this.filter === undefined || this.consideredSinceCheckpoint === 0) return [];
-    this.consideredSinceCheckpoint = 0;
+    if (this.filter === undefined || this.consideredTo === null || this.consideredTo === this.checkpointAt)
+      return [];
+    this.checkpointAt = this.consideredTo;
     return [readResponse.checkpoint(position)];
   }
 
-  private async filteredFrames(events: readonly StoredEvent[], filter: EventFilter): Promise<Buffer[]> {
+  private async filteredFrames(
+    events: readonly StoredEvent[],
+    { from, to }: Stretch,
+    filter: EventFilter,
+  ): Promise<Buffer[]> {
+    if (this.consideredTo === null) this.checkpointAt = from - 1;
+    this.consideredTo = to;
     const parts: (Buffer | readonly Buffer[])[] = [];
     let matching: StoredEvent[] = [];
+    const checkpointsBefore = async (position: number): Promise<void> => {
+      while (this.checkpointAt + filter.checkpointInterval < position) {
+        this.checkpointAt += filter.checkpointInterval;
+        parts.push(await this.encoder.frames(matching), readResponse.checkpoint(this.checkpointAt));
+        matching = [];
+      }
+    };
     for (const event of events) {
+      await checkpointsBefore(event.position);
       if (filter.matches(event.streamName, event.frame)) matching.push(event);
-      this.consideredSinceCheckpoint += 1;
-      if (this.consideredSinceCheckpoint < filter.checkpointInterval) continue;
-      parts.push(await this.encoder.frames(matching), readResponse.checkpoint(event.position));
-      matching = [];
-      this.consideredSinceCheckpoint = 0;
     }
+    await checkpointsBefore(to + 1);
     parts.push(await this.encoder.frames(matching));
     return parts.flat();
   }
