@@ -4,6 +4,11 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 
 const threadsMax = 4;
+/**
+ * Of one thread. What it reads soon dies: a small young generation keeps it from lying about, and the bound on the old one
+ * makes the collector run in time. Bytes of bodies lie outside of the heap.
+ */
+const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 };
 
 export function threadsByDefault(): number {
   return Math.min(availableParallelism(), threadsMax);
@@ -39,6 +44,7 @@ export class Threads<Task extends object, Result> {
       minThreads: threads,
       maxThreads: threads,
       concurrentTasksPerWorker: 1,
+      resourceLimits,
       workerData,
     });
   }

@@ -7,13 +7,15 @@ import { BulkLoadFixture, type GenerationDigest } from './bulk-load-fixture';
 // Differential: whatever way the bulk path takes, its rows are those of the live lanes, to the last bit.
 
 let fixture: BulkLoadFixture;
+let replayed: Generation[];
 let live: GenerationDigest[];
 
 beforeAll(async () => {
   fixture = await BulkLoadFixture.start();
   await fixture.writeSample(700);
   await fixture.keepLedger();
-  live = await digestsOf(await fixture.replayed());
+  replayed = await fixture.replayed();
+  live = await digestsOf(replayed);
 }, 120_000);
 afterAll(() => fixture?.stop());
 
@@ -54,6 +56,23 @@ describe('a bulk load', () => {
     expect(kills).toBeGreaterThan(3);
     expect(outcome.isComplete).toBe(true);
     expect(await digestsOf(generations)).toEqual(live);
+  });
+
+  it('of one tenant makes the rows of that tenant, and reads no other', async () => {
+    const [conversation] = await fixture.rowsOfAll<{ tenantId: string }>(
+      replayed[0]!,
+      (schema) => `select tenant_id::text as "tenantId" from ${schema}.conversations limit 1`,
+    );
+    const { tenantId } = conversation!;
+    const { generations, tiers } = await fixture.toLoadTenant(tenantId);
+    const options = await fixture.optionsInRanges(tiers, { only: { tenantId } });
+    const { checkpoint, events } = await bulkLoad(options);
+    expect(checkpoint?.position).toBe(options.fence);
+    expect(events).toBeLessThan(Number(live[0]!['events']));
+    for (const [index, generation] of generations.entries())
+      expect(await fixture.rowDigest(generation)).toEqual(
+        await fixture.rowDigest(replayed[index]!, tenantId),
+      );
   });
 
   it('ends when aborted, goes on when called again, and is refused to another run', async () => {
