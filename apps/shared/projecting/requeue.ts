@@ -30,6 +30,7 @@ export interface RequeueOptions {
 }
 
 export type RequeueOutcome =
+  /** How many events were parked until now. */
   | { readonly outcome: 'requeued'; readonly events: number }
   | { readonly outcome: 'still-poison'; readonly event: PoisonEvent | null; readonly reason: string }
   /** Nothing of it is parked in this target. */
@@ -64,11 +65,20 @@ const retryDelayMs = 50;
  * applied yet, nothing is changed.
  */
 export async function requeue(options: RequeueOptions): Promise<RequeueOutcome> {
-  const { pool, schema, tenantId, sequenceId, signal } = options;
+  const { pool, schema, tenantId, sequenceId } = options;
+  const stops = await inTransaction(pool, (client) => stopsOf(client, schema, tenantId));
+  if (!stops.some((stop) => stop.sequenceId === sequenceId)) return { outcome: 'not-parked' };
+  return refoldSequence(options);
+}
+
+/**
+ * The rows that a sequence, such as a conversation, has a part in are folded again in place, as {@link requeue} does, whether
+ * any of it is parked or not: the rebuild of one conversation, in one target that serves it.
+ */
+export async function refoldSequence(options: RequeueOptions): Promise<RequeueOutcome> {
+  const { signal } = options;
   for (;;) {
     signal.throwIfAborted();
-    const stops = await inTransaction(pool, (client) => stopsOf(client, schema, tenantId));
-    if (!stops.some((stop) => stop.sequenceId === sequenceId)) return { outcome: 'not-parked' };
     const { slots, poison } = await readSequence(options);
     if (poison !== null) return { outcome: 'still-poison', ...poison };
     try {
@@ -112,10 +122,11 @@ async function refold(options: RequeueOptions, slots: ReadonlySet<number>): Prom
         [tenantId, [...slots]],
       );
     await applyOperations(client, schema, operationsOf(events, lanes, others));
+    const its = stops.filter((stop) => stop.sequenceId === sequenceId);
+    const home = { tenantId, slot: slotOf(tenantId, sequenceId) };
     const counted = lanes.filter(
       ({ lane, coverage }) =>
-        covers(coverage, { tenantId, slot: slotOf(tenantId, sequenceId) }) ||
-        stops.some((stop) => stop.sequenceId === sequenceId && stop.lane === lane),
+        its.length > 0 && (covers(coverage, home) || its.some((stop) => stop.lane === lane)),
     );
     const released = await release(
       client,

@@ -14,6 +14,7 @@ import {
   type GenerationToMake,
 } from '../../../../apps/shared/generations/generations';
 import { coverageOf, type Target } from '../../../../apps/shared/generations/placement';
+import { refoldSequence } from '../../../../apps/shared/projecting/requeue';
 import { replay } from '../../../../apps/shared/projecting/replay';
 import { bulkLoad, type BulkLoadOptions } from '../../../../apps/shared/rebuilding/bulk-load';
 import { olapTier } from '../../../../projections/olap';
@@ -145,4 +146,28 @@ test('one tenant is rebuilt from the log beside the others, and served from ther
   expect(rows.length).toBeGreaterThan(20);
   expect(rows).toEqual(await system.rowsOf(whole, `tenant_id = '${tenantId}'`));
   expect((await listGenerations(system.control, 'oltp')).at(-1)).toMatchObject({ isLive: true });
+});
+
+test('one conversation is folded again in place, and nothing else changes', async () => {
+  const whole = await system.targetsOf(oltpTier, 1);
+  const [{ databaseRef, schema } = { databaseRef: '', schema: '' }] = whole;
+  const url = urlNamed(system.urls, databaseRef);
+  await system.level(whole);
+  const rows = await system.rowsOf(whole);
+  const [damaged] = await queryAsSuperuser<{ id: string; tenant: string }>(
+    url,
+    `update ${schema}.conversations set subject = 'damaged', log_position = log_position + 1
+     where id = (select min(id::text)::uuid from ${schema}.conversations) returning id, tenant_id as tenant`,
+  );
+  await queryAsSuperuser(url, `delete from ${schema}.conversation_notes where conversation_id = $1`, [
+    damaged?.id,
+  ]);
+  expect(await system.rowsOf(whole)).not.toEqual(rows);
+  const outcome = await refoldSequence({
+    ...{ store: system.store, tier: oltpTier, parser: null, schema, signal },
+    ...{ tenantId: damaged?.tenant ?? '', sequenceId: damaged?.id ?? '' },
+    pool: system.pool(url, 'mailfold_projector'),
+  });
+  expect(outcome).toEqual({ outcome: 'requeued', events: 0 });
+  expect(await system.rowsOf(whole)).toEqual(rows);
 });
