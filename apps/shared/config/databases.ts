@@ -17,6 +17,8 @@ export const sharedVariables = {
   OLAP_DATABASE_URL: postgresUrl,
   QUEUE_DATABASE_URL: postgresUrl,
   KEYS_DATABASE_URL: postgresUrl,
+  /** Lanes of a target that is made; projector processes share them. */
+  PROJECTOR_LANES: z.coerce.number().int('must be a number').min(1).max(64).default(1),
   REDIS_URL: z
     .string()
     .regex(/^(rediss?|unix):\/\//, 'must be a redis:// or unix:// URL')

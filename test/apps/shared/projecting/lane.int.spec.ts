@@ -5,6 +5,7 @@ import { addDigests, digestOf } from '../../../../apps/shared/log-ledger/id-dige
 import { createPool } from '../../../../apps/shared/postgres/pool';
 import { migrate } from '../../../../apps/shared/postgres/migrate';
 import { withTenant } from '../../../../apps/shared/postgres/transaction';
+import { divideLanes } from '../../../../apps/shared/projecting/divide-lanes';
 import { foldEvent, partFor, type ReadableEvent } from '../../../../apps/shared/projecting/fold-event';
 import { Lane } from '../../../../apps/shared/projecting/lane';
 import type { LaneEvent } from '../../../../apps/shared/projecting/lane-event';
@@ -302,6 +303,43 @@ describe('a lane', () => {
       `select reason from ${schema}.parked_sequences`,
     );
     expect(parked).toEqual([{ reason: expect.stringContaining('row-level security') as string }]);
+  });
+
+  it('can be made more and fewer at one position, and neither rows nor counts show it', async () => {
+    const { events } = history();
+    const readable = events.map((event): ReadableEvent =>
+      event.type === 'ConversationOpened' && event.data.conversationId === idOf('mail 4')
+        ? undecodable(event)
+        : event,
+    );
+    const [reference, schema] = [await newSchema(2), await newSchema(2)];
+    const owner = createPool(url, bounds);
+    const { signal } = new AbortController();
+    const talliesOf = (which: string) =>
+      queryAsSuperuser(
+        url,
+        `select sum(events) as events, sum(id_digest_hi) % 18446744073709551616 as hi, sum(parked_sequences) as parked,
+                min(slot_from) as "from", max(slot_to) as "to", sum(slot_to - slot_from + 1) as width
+         from ${which}.checkpoints`,
+      );
+    try {
+      await project(reference, readable);
+      await project(schema, readable.slice(0, 25));
+      await queryAsSuperuser(url, `update ${schema}.checkpoints set owner = null`);
+      const [lease] = await takeFreeLanes(pool, schema, 'loses it');
+      await divideLanes({ pool: owner, schema }, 5, { signal });
+      const old = laneOf(schema, lease!);
+      for (const event of folded(readable.slice(0, 30))) await old.offer(event).catch(() => undefined);
+      await expect(old.settled()).rejects.toBeInstanceOf(LaneLost);
+      await project(schema, readable.slice(0, 50));
+      await divideLanes({ pool: owner, schema }, 1, { signal });
+      await project(schema, readable);
+    } finally {
+      await owner.end();
+    }
+    await expectEqual(reference, schema);
+    expect(await talliesOf(schema)).toEqual(await talliesOf(reference));
+    expect(await queryAsSuperuser(url, `select lane from ${schema}.checkpoints`)).toEqual([{ lane: 0 }]);
   });
 
   it('is found out by the digest when a single row was touched', async () => {
