@@ -12,8 +12,11 @@ import { controlUrl, openPool, tierUrl } from '../connections';
 /** `mailfold migrate`: control and key database, and for each tier its first generation, or what its live ones lack. */
 export async function migrateCommand(context: CommandContext): Promise<void> {
   const { output } = context;
-  const { KEYS_DATABASE_URL } = loadConfig(
-    z.object({ KEYS_DATABASE_URL: sharedVariables.KEYS_DATABASE_URL }),
+  const { KEYS_DATABASE_URL, PROJECTOR_LANES: lanes } = loadConfig(
+    z.object({
+      KEYS_DATABASE_URL: sharedVariables.KEYS_DATABASE_URL,
+      PROJECTOR_LANES: sharedVariables.PROJECTOR_LANES,
+    }),
   );
   const databases = tierDatabaseUrls();
   const urls = projectionTiers.map(({ tier }) => ({ tier, url: tierUrl(tier) }));
@@ -27,7 +30,7 @@ export async function migrateCommand(context: CommandContext): Promise<void> {
   for (const { tier, url } of urls) {
     const known = (await listGenerations(control, tier)).filter(({ state }) => state !== 'retired');
     if (known.length === 0) {
-      await ensureFirstGeneration(control, url, tier, { codeVersion: codeVersion() });
+      await ensureFirstGeneration(control, url, tier, { codeVersion: codeVersion(), lanes });
       applied(tier, 'g1', ['first generation']);
     }
     for (const { databaseRef, schema } of known.flatMap(({ targets }) => targets))
