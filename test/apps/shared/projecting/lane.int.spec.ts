@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import { Client, type Pool } from 'pg';
 import { slotOf } from '../../../../domain/slot';
 import { oltpTier } from '../../../../projections/oltp';
 import { addDigests, digestOf } from '../../../../apps/shared/log-ledger/id-digest';
@@ -340,6 +340,27 @@ describe('a lane', () => {
     await expectEqual(reference, schema);
     expect(await talliesOf(schema)).toEqual(await talliesOf(reference));
     expect(await queryAsSuperuser(url, `select lane from ${schema}.checkpoints`)).toEqual([{ lane: 0 }]);
+  });
+
+  it('tells readers of its own schema only, so that a generation nobody reads makes them forget nothing', async () => {
+    const [serving, shadow] = [await newSchema(), await newSchema()];
+    const listener = new Client({ connectionString: url });
+    const told: string[] = [];
+    listener.on('notification', ({ payload = '' }) =>
+      told.push((JSON.parse(payload) as { schema: string }).schema),
+    );
+    await listener.connect();
+    try {
+      await listener.query('listen mailfold_oltp');
+      await project(shadow, history().events, 20);
+      await listener.query('select 1');
+      expect(new Set(told)).toEqual(new Set([shadow]));
+      await project(serving, history().events);
+      await listener.query('select 1');
+      expect(new Set(told)).toEqual(new Set([shadow, serving]));
+    } finally {
+      await listener.end();
+    }
   });
 
   it('is found out by the digest when a single row was touched', async () => {
