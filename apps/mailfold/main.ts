@@ -38,13 +38,15 @@ addRunCommands(program);
 
 program
   .command('verify')
-  .description('compare the rows of two generations of a tier at one position of the log')
+  .description('prove two generations of a tier equal at one position of the log, gate by gate')
   .argument('<tier>', 'oltp, content or olap')
   .option(
     '--generations <a,b>',
     'their numbers; else the one that serves and the latest other',
     twoGenerations,
   )
+  .option('--expected <file>', 'JSON: what a changed projection is meant to change, table by table')
+  .option('--certificate <file>', 'write the whole certificate there, with the digests of every slot')
   .action(framed((context, tier: string, options: VerifyOptions) => verifyCommand(tier, options, context)));
 
 program

@@ -1,24 +1,35 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import type { Pool } from 'pg';
+import { z } from 'zod';
+import type { ExpectedDifference } from '../../../projections/expected-difference';
+import type { ProjectionTier } from '../../../projections/tier';
+import { tierDatabaseUrls } from '../../shared/config/tier-databases';
 import {
   generationNamed,
   listGenerations,
   soleLiveGeneration,
-  soleTargetOf,
+  type Generation,
 } from '../../shared/generations/generations';
+import { coverageOf } from '../../shared/generations/placement';
+import type { CertificateFile } from '../../shared/proving/certificate';
+import { prove } from '../../shared/proving/prove';
+import { commonCoverages } from '../../shared/proving/side';
+import { codeVersion } from '../code-version';
 import { CommandFailure, exitCodes, type CommandContext } from '../command-run';
-import { controlUrl, openPool, tierNamed, tierUrl } from '../connections';
-import {
-  compareAtOnePosition,
-  comparisonRecord,
-  differencesOf,
-  printComparison,
-} from './compare-at-one-position';
+import { controlUrl, logAccess, openLog, openPool, tierNamed } from '../connections';
+import { certificateRecord, printCertificate } from './certificate-screen';
+import { shadowReads } from './shadow-reads';
 
 export interface VerifyOptions {
   /** Two numbers; without it the one that serves and the latest other one. */
   readonly generations?: readonly [number, number];
+  /** A JSON file with what is meant to differ (projections/expected-difference.ts). */
+  readonly expected?: string;
+  /** Where the whole certificate is written, with the digests of every slot. */
+  readonly certificate?: string;
 }
 
-/** `mailfold verify`: 0 when the rows of two generations are equal at one position of the log, else 1. */
+/** `mailfold verify`: 0 when every gate that was run holds for two generations at one position of the log, else 1. */
 export async function verifyCommand(
   tierName: string,
   options: VerifyOptions,
@@ -26,34 +37,76 @@ export async function verifyCommand(
 ): Promise<number> {
   const { output, signal } = context;
   const tier = tierNamed(tierName);
-  const controlPool = openPool(context, controlUrl());
-  const pool = openPool(context, tierUrl(tier.tier), 'mailfold_auditor');
-  const [first, second] = options.generations ?? (await servingAndOther());
-  const digested = async (generation: number) => {
-    const known = await generationNamed(controlPool, tier.tier, generation);
-    const { schema } = soleTargetOf(known);
-    if (known.state === 'retired')
-      throw new CommandFailure(`generation ${generation} of ${tier.tier} is retired`);
-    return { generation, pool, schema };
-  };
-  const compared = { left: await digested(first), right: await digested(second) };
-  const comparison = await compareAtOnePosition(tier, compared, signal);
-  const differences = await differencesOf(tier, compared, comparison);
-  output.record({ tier: tier.tier, ...comparisonRecord(compared, comparison, differences) });
-  printComparison(output, compared, comparison, differences);
-  output.line(comparison.isEqual ? 'Equal.' : 'They differ.');
-  return comparison.isEqual ? exitCodes.done : exitCodes.failed;
-
-  async function servingAndOther(): Promise<readonly [number, number]> {
-    const live = await soleLiveGeneration(controlPool, tier.tier);
-    const others = (await listGenerations(controlPool, tier.tier)).filter(
-      ({ generation, state }) => state === 'tailing' && generation !== live.generation,
+  const control = openPool(context, controlUrl());
+  const [left, right] = await twoOf(control, tier, options);
+  const coverages = commonCoverages(left.targets.map(coverageOf), right.targets.map(coverageOf));
+  if (coverages.length === 0)
+    throw new CommandFailure(
+      `generations ${left.generation} and ${right.generation} of ${tier.tier} have no rows in common`,
     );
-    const other = others.at(-1);
-    if (!other)
-      throw new CommandFailure(
-        `${tier.tier} has one generation only, ${live.generation}: nothing to compare it with until a rebuild`,
-      );
-    return [live.generation, other.generation];
+  const certificate = await prove({
+    ...{ tier, control, coverages, signal, urls: tierDatabaseUrls(), codeVersion: codeVersion() },
+    ...{ store: openLog(context), rootKey: logAccess().rootKey },
+    ...{ left: { generation: left.generation }, right: { generation: right.generation } },
+    expectedDifferences: await expectedDifferences(options.expected),
+    ...shadowReads(),
+  });
+  if (options.certificate !== undefined) await write(options.certificate, certificate);
+  output.record(certificateRecord(certificate));
+  printCertificate(output, certificate);
+  return certificate.holds ? exitCodes.done : exitCodes.failed;
+}
+
+async function twoOf(
+  control: Pool,
+  { tier }: ProjectionTier,
+  { generations }: VerifyOptions,
+): Promise<readonly [Generation, Generation]> {
+  if (generations !== undefined) {
+    const [left, right] = [
+      await generationNamed(control, tier, generations[0]),
+      await generationNamed(control, tier, generations[1]),
+    ];
+    return [left, right];
   }
+  const live = await soleLiveGeneration(control, tier);
+  const others = (await listGenerations(control, tier)).filter(
+    ({ generation, state }) => state === 'tailing' && generation !== live.generation,
+  );
+  const other = others.at(-1);
+  if (other === undefined)
+    throw new CommandFailure(
+      `${tier} has one generation only, ${live.generation}: nothing to compare it with until a rebuild`,
+    );
+  return [live, other];
+}
+
+const expectedFile = z.array(
+  z.strictObject({
+    table: z.string(),
+    columns: z.union([z.literal('rows'), z.array(z.string())]),
+    reason: z.string().min(1),
+    where: z
+      .strictObject({
+        tenantIds: z.array(z.uuid()).optional(),
+        slots: z.strictObject({ from: z.int(), to: z.int() }).optional(),
+        keys: z.array(z.array(z.string())).optional(),
+      })
+      .optional(),
+  }),
+);
+
+async function expectedDifferences(path: string | undefined): Promise<readonly ExpectedDifference[]> {
+  if (path === undefined) return [];
+  try {
+    // Optional fields are left out there, never undefined.
+    return expectedFile.parse(JSON.parse(await readFile(path, 'utf8'))) as ExpectedDifference[];
+  } catch (error) {
+    const reason = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
+    throw new CommandFailure(`${path} does not say what is expected: ${reason}`, exitCodes.usage);
+  }
+}
+
+async function write(path: string, certificate: CertificateFile): Promise<void> {
+  await writeFile(path, `${JSON.stringify(certificate, null, 2)}\n`);
 }

@@ -31,6 +31,7 @@ import { Moment } from './moment';
 import { balancesOf, provesInvariants } from './invariants';
 import type { HashName } from './row-text';
 import { newlyParked } from './parked-events';
+import { provesShadowReads, shadowReadsNotRun, type ShadowReadsOptions } from './shadow-reads';
 import { partsOfSide, spansAllSlots, type Side, type SidePart } from './side';
 import type { SnapshotPart } from './snapshot-part';
 import { ProvedDatabases } from './snapshots';
@@ -57,6 +58,8 @@ export interface ProveOptions {
   readonly expectedDifferences?: readonly ExpectedDifference[];
   /** How many random streams the oracle folds (default 64), and the seed that picks them (default: another one each time). */
   readonly oracle?: { readonly streams?: number; readonly seed?: number };
+  /** Without it the gate of shadow reads is not run, and the cut-over has to be told so. */
+  readonly shadowReads?: ShadowReadsOptions;
   /** Tables that are read at the same time, per database; default 2. */
   readonly readers?: number;
   readonly signal: AbortSignal;
@@ -64,7 +67,7 @@ export interface ProveOptions {
 }
 
 export interface ProofProgress {
-  readonly phase: 'barrier' | 'completeness' | 'rows' | 'oracle' | 'invariants';
+  readonly phase: 'barrier' | 'completeness' | 'rows' | 'oracle' | 'shadow-reads' | 'invariants';
   /** Of the phase. */
   readonly done: number;
   readonly total: number;
@@ -114,19 +117,31 @@ async function proveIn(databases: ProvedDatabases, options: ProveOptions): Promi
     onTable: () => onProgress?.({ phase: 'rows', done: (tablesDone += 1), total: tablesOf(tier).length }),
   });
   onProgress?.({ phase: 'oracle', done: 0, total: 1 });
+  const seed = options.oracle?.seed ?? randomInt(2 ** 31);
   const oracle = await consultOracle({
     ...{ tier, control, store, position, coverages, expectedDifferences, signal },
     ...{ left: stand.left, right: stand.right, logEvents: totalOf(census).events },
     streams: options.oracle?.streams ?? 64,
-    seed: options.oracle?.seed ?? randomInt(2 ** 31),
+    seed,
   });
+  onProgress?.({ phase: 'shadow-reads', done: 0, total: 1 });
+  const shadowReads =
+    options.shadowReads === undefined
+      ? shadowReadsNotRun('no query API was named (QUERY_API_URL, MAILFOLD_ADMIN_KEY)')
+      : await provesShadowReads(
+          {
+            ...{ tier, position, seed, signal, left: options.left, right: options.right },
+            rightParts: stand.right,
+          },
+          options.shadowReads,
+        );
   onProgress?.({ phase: 'invariants', done: 0, total: 1 });
   const invariants = await provesInvariants({
     ...{ tier, parts: stand.byTier, hash, position, store, signal },
     spansAllSlots: spansAllSlots(coverages),
     later: () => comeToStand(databases, plan, signal),
   });
-  const gates: GateResult[] = [completeness, ...compared.gates, oracle, invariants];
+  const gates: GateResult[] = [completeness, ...compared.gates, oracle, shadowReads, invariants];
   const { tables, slots } = compared;
   return { ...certificateOf(options, plan, { moment: stand.moment, census, hash, tables, gates }), slots };
 }

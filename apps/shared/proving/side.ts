@@ -36,11 +36,16 @@ export function partsOfSide(placement: Placement, side: Side, coverage: Coverage
 function generationParts(placement: Placement, generation: number, coverage: Coverage): SidePart[] {
   return placement.targets.flatMap((target) => {
     const slots = overlap(target.slots, coverage.slots);
-    const isAsked = target.tenantId === null || target.tenantId === coverage.tenantId;
-    return target.generation === generation && slots !== null && isAsked
-      ? [{ target, coverage: { ...coverage, slots } }]
-      : [];
+    if (target.generation !== generation || slots === null || !isHeld(target, coverage)) return [];
+    return [{ target, coverage: { ...coverage, slots } }];
   });
+}
+
+/** A target may have given up tenants: it does not hold a coverage that has one of them. */
+function isHeld({ tenantId, except }: Target, coverage: Coverage): boolean {
+  if (coverage.tenantId === null)
+    return tenantId === null && except.every((tenant) => coverage.except.includes(tenant));
+  return tenantId === null ? !except.includes(coverage.tenantId) : tenantId === coverage.tenantId;
 }
 
 /** Tenants with a place of their own are read there, and nowhere else. */
@@ -73,6 +78,21 @@ function refuseGaps(ranges: readonly SlotRange[], wanted: SlotRange, name: strin
     next = to + 1;
   }
   if (next !== wanted.to + 1) throw new NotHeld(`${name} does not hold slot ${next}`);
+}
+
+/** What both hold, as far as it can be said without a list of all tenants. */
+export function commonCoverages(left: readonly Coverage[], right: readonly Coverage[]): Coverage[] {
+  return left.flatMap((one) =>
+    right.flatMap((other): Coverage[] => {
+      const slots = overlap(one.slots, other.slots);
+      const tenantId = one.tenantId ?? other.tenantId;
+      const except = [...new Set([...one.except, ...other.except])];
+      if (slots === null) return [];
+      if (tenantId === null) return [{ slots, tenantId, except }];
+      const isInBoth = [one, other].every((each) => each.tenantId === null || each.tenantId === tenantId);
+      return isInBoth && !except.includes(tenantId) ? [{ slots, tenantId, except: [] }] : [];
+    }),
+  );
 }
 
 /** Whether it is every row of a tier. */

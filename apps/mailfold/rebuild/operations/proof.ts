@@ -15,6 +15,7 @@ import { refuseIllegal, RunRefused } from '../run-states';
 import type { Run, Runs } from '../runs';
 import type { Workplace } from '../workplace';
 import { newlyParked } from './newly-parked';
+import { shadowReads } from '../../verify/shadow-reads';
 import { generationsOf } from './run-generations';
 
 export interface VerifyOptions {
@@ -72,7 +73,7 @@ async function proved(
   if (tier === undefined) throw new Error(`${name} is no tier`);
   const { control, urls, codeVersion } = workplace;
   return prove({
-    ...{ tier, control, urls, codeVersion, run, signal },
+    ...{ tier, control, urls, codeVersion, run, signal, ...shadowReads() },
     store: workplace.store(),
     rootKey: workplace.log().rootKey,
     left: 'serving',

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Pool } from 'pg';
 import type { MailfoldEvent } from '../../../../domain/catalogue.events';
+import { streamName } from '../../../../domain/stream-name';
 import type { MessageReceived } from '../../../../domain/message/message.events';
 import type { Tier } from '../../../../projections/projection';
 import { projectionTier, projectionTiers } from '../../../../projections/tiers';
@@ -27,6 +28,7 @@ import { startTestNode, type TestNode } from '../../../support/event-store-node'
 import { queryAsSuperuser } from '../../../support/postgres';
 import { startProcess, type TestProcess } from '../../../support/processes';
 import { idOf, RecordedLog } from '../../../support/recorded-log';
+import { story, tenantId as storyTenantId } from '../../../golden/story';
 
 /** A log on a real node, a projector as its own process, and databases for all tiers, two of them for OLTP. */
 export class ProofSystem {
@@ -90,6 +92,22 @@ export class ProofSystem {
         head ?? 'no-stream',
         events.map((each, n) => ({ id: idOf(`${streamName} ${told} ${n}`), event: each, metadata })),
       );
+      heads.set(streamName, revision);
+    }
+  }
+
+  /** Every type of event there is, as deciders write them. */
+  async appendStory(): Promise<void> {
+    const heads = new Map<string, number>();
+    for (const [n, { streamName, event }] of [...story(), ...arrival()].entries()) {
+      const metadata = {
+        ...{ tenantId: storyTenantId, schemaVersion: 1, occurredAt: '2026-03-01T10:00:00.000Z' },
+        ...{ actor: { kind: 'system' as const, id: null }, commandId: idOf('c') },
+        ...{ $correlationId: idOf('c'), $causationId: idOf('c') },
+      };
+      const { revision } = await this.store.append(streamName, heads.get(streamName) ?? 'no-stream', [
+        { id: idOf(`story ${n}`), event, metadata },
+      ]);
       heads.set(streamName, revision);
     }
   }
@@ -194,6 +212,24 @@ export function history(mails: number, prefix = 'mail'): RecordedLog {
     if (i % 6 === 0) log.resolve(name);
   }
   return log;
+}
+
+/** The story sends a message to another conversation; here that one has it. */
+function arrival(): { streamName: string; event: MailfoldEvent }[] {
+  const events = story().map(({ event }) => event);
+  const detached = events.find(({ type }) => type === 'MessageDetached');
+  if (detached?.type !== 'MessageDetached') throw new Error('the story moves no message');
+  const conversationId = detached.data.to;
+  return events.flatMap((event) =>
+    event.type === 'ConversationOpened' || event.type === 'MessageAttached'
+      ? [
+          {
+            streamName: streamName('conversation', storyTenantId, conversationId),
+            event: { ...event, data: { ...event.data, conversationId } } as MailfoldEvent,
+          },
+        ]
+      : [],
+  );
 }
 
 function withContent(streamName: string, event: MessageReceived): MailfoldEvent[] {

@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ProjectionTier } from '../../../projections/tier';
+import type { GateResult } from './certificate';
+import { sqlFor } from './part-sql';
+import { shuffled } from './sampled-streams';
+import { shadowRequests } from './shadow-requests';
+import type { Side } from './side';
+import type { SnapshotPart } from './snapshot-part';
+
+/** A query API that reads what is proved, and the key that lets an operator read as any tenant there. */
+export interface ShadowReadsOptions {
+  /** Such as `http://127.0.0.1:4002`. */
+  readonly queryApiUrl: string;
+  /** MAILFOLD_ADMIN_KEY. */
+  readonly adminKey: string;
+  /** How many requests; default 60. */
+  readonly requests?: number;
+}
+
+export interface ShadowReadsInput {
+  readonly tier: ProjectionTier;
+  readonly left: Side;
+  readonly right: Side;
+  readonly rightParts: readonly SnapshotPart[];
+  readonly position: bigint;
+  readonly seed: number;
+  readonly signal: AbortSignal;
+}
+
+interface Request {
+  readonly tenantId: string;
+  readonly path: string;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly sha256: string;
+  readonly readAt: string | null;
+  readonly ms: number;
+}
+
+const triesMax = 6;
+const retryPauseMs = 150;
+const timeoutMs = 15_000;
+const linesMax = 20;
+
+export function shadowReadsNotRun(reason: string): GateResult {
+  return { gate: 'shadow-reads', holds: null, measured: {}, detail: [`not run: ${reason}`] };
+}
+
+/**
+ * Gate 5: the query API gives the same answers from both sides, byte for byte. Both must have reached the position; what
+ * is written meanwhile makes answers of different moments differ, so two are held against each other only if they were
+ * read at one. Nothing but GET is sent.
+ */
+export async function provesShadowReads(
+  input: ShadowReadsInput,
+  options: ShadowReadsOptions,
+): Promise<GateResult> {
+  const requests = await sampleOf(input, options.requests ?? 60);
+  if (requests.length === 0)
+    return shadowReadsNotRun(`no route reads rows of ${input.tier.tier} that are there`);
+  const times: Record<'left' | 'right', number[]> = { left: [], right: [] };
+  const wrong: string[] = [];
+  let unsettled = 0;
+  for (const [index, request] of requests.entries()) {
+    input.signal.throwIfAborted();
+    const [left, right] = await settledAnswers(input, options, request, index % 2 === 0);
+    times.left.push(left.ms);
+    times.right.push(right.ms);
+    const isSame = left.status === right.status && left.sha256 === right.sha256;
+    if (left.status >= 400) wrong.push(`${request.path}: the left answers ${left.status}`);
+    else if (right.status >= 400) wrong.push(`${request.path}: the right answers ${right.status}`);
+    else if (!isSame && left.readAt === right.readAt) wrong.push(`${request.path}: the answers differ`);
+    else if (!isSame) unsettled += 1;
+  }
+  const [p95Left, p95Right] = [p95(times.left), p95(times.right)];
+  return {
+    gate: 'shadow-reads',
+    holds: wrong.length === 0 && unsettled < requests.length,
+    measured: {
+      ...{ requests: requests.length, wrong: wrong.length, unsettled },
+      p95Ms: [p95Left, p95Right].map((ms) => Math.round(ms * 10) / 10),
+      p95Ratio: Math.round((100 * p95Right) / p95Left) / 100,
+    },
+    detail: wrong.slice(0, linesMax),
+  };
+}
+
+async function sampleOf({ tier, rightParts, seed }: ShadowReadsInput, count: number): Promise<Request[]> {
+  const found = new Map<string, Request>();
+  for (const sql of shadowRequests.get(tier.tier) ?? [])
+    for (const part of rightParts) {
+      const { rows } = await part.snapshot.read((client) =>
+        client.query<{ tenant_id: string; path: string }>(sqlFor(tier, part, sql), [seed, count]),
+      );
+      for (const { tenant_id: tenantId, path } of rows) found.set(`${tenantId} ${path}`, { tenantId, path });
+    }
+  return shuffled([...found.keys()], seed)
+    .slice(0, count)
+    .flatMap((name) => found.get(name) ?? []);
+}
+
+/** Until both were read at one position and agree, or that has been tried often enough. */
+async function settledAnswers(
+  input: ShadowReadsInput,
+  options: ShadowReadsOptions,
+  request: Request,
+  isLeftFirst: boolean,
+): Promise<[Answer, Answer]> {
+  const ask = (side: Side) => answerOf(input, options, request, side);
+  for (let tries = 1; ; tries++) {
+    // Whoever is asked first finds the caches cold.
+    const first = await ask(isLeftFirst ? input.left : input.right);
+    const second = await ask(isLeftFirst ? input.right : input.left);
+    const isSame = first.status === second.status && first.sha256 === second.sha256 && first.status < 400;
+    if (isSame || tries === triesMax) return isLeftFirst ? [first, second] : [second, first];
+    await delay(retryPauseMs, undefined, { signal: input.signal });
+  }
+}
+
+async function answerOf(
+  { tier, position, signal }: ShadowReadsInput,
+  { queryApiUrl, adminKey }: ShadowReadsOptions,
+  { tenantId, path }: Request,
+  side: Side,
+): Promise<Answer> {
+  const headers = {
+    ...{ authorization: `Bearer ${adminKey}`, 'x-tenant-id': tenantId },
+    'x-read-after': position.toString(),
+    ...(side === 'serving' ? {} : { 'x-read-generation': `${tier.tier}:${side.generation}` }),
+  };
+  const since = performance.now();
+  const response = await fetch(new URL(path, queryApiUrl), {
+    headers,
+    signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+  });
+  const body = Buffer.from(await response.arrayBuffer());
+  return {
+    status: response.status,
+    sha256: createHash('sha256').update(body).digest('hex'),
+    readAt: response.headers.get('x-read-model-position'),
+    ms: performance.now() - since,
+  };
+}
+
+function p95(times: readonly number[]): number {
+  const sorted = [...times].sort((one, other) => one - other);
+  return sorted[Math.max(0, Math.ceil(0.95 * sorted.length) - 1)] ?? 0;
+}
