@@ -117,9 +117,8 @@ describe('mailfold beside a running system', () => {
     );
     const refused = await run('rebuild', 'run', 'oltp', '--verify', '--cutover');
     expect(refused.exitCode).toBe(1);
-    expect(refused.stderr).toContain(
-      'run 2 is refuted: the certificate of oltp does not hold (rows, oracle)',
-    );
+    // The oracle and the shadow reads meet the row by chance only.
+    expect(refused.stderr).toMatch(/run 2 is refuted: the certificate of oltp does not hold \(rows\b/);
     expect(refused.records.at(-1)).toMatchObject({ state: 'refuted', generations: [{ isLive: false }] });
   });
 
