@@ -65,7 +65,7 @@ describe('a tier that is switched to and fro', () => {
     };
     ({ generation: second } = await createGeneration(control, urls, 'oltp', {
       ...{ codeVersion: '0', kind: 'repartition' },
-      targets: divided(allSlots, 1).map((slots) => ({
+      targets: divided(allSlots, 2).map((slots) => ({
         databaseRef: databaseRefOf('oltp'),
         coverage: { slots, tenantId: null },
       })),
