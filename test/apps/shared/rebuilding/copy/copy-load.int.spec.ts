@@ -132,6 +132,42 @@ test('a copy that is stopped leaves nothing half done, and goes on', async () =>
   });
 });
 
+test('what is parked goes with its slots, its stop to every target; what one lane has parked for itself cannot be divided', async () => {
+  const whole = await system.targetsOf(oltpTier, 1);
+  const url = urlNamed(system.urls, first);
+  const [tenantId] = system.tenants;
+  // Sequences that the log does not hold, so that no lane stumbles over them.
+  const [low, high] = ['00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002'];
+  for (const [sequenceId, slot] of [
+    [low, 5],
+    [high, 4000],
+  ])
+    await queryAsSuperuser(
+      url,
+      `with stop as (insert into g1.stopped_sequences values ($1, $2, -1, 18446744073709551615))
+       insert into g1.parked_sequences (tenant_id, slot, sequence_id, position, event_id, event_type, reason)
+       values ($1, $3, $2, 18446744073709551615, $2, 'NoteAdded', 'unknown type')`,
+      [tenantId, sequenceId, slot],
+    );
+  const halves = await made(oltpTier, shards(2));
+  expect(await copy(oltpTier, whole, halves)).toMatchObject({ parkedEvents: 2 });
+  for (const [shard, sequenceId] of [low, high].entries()) {
+    const half = urlNamed(system.urls, halves[shard]?.databaseRef ?? '');
+    const parked = `select sequence_id as id, position::text as position from ${halves[shard]?.schema}.parked_sequences`;
+    expect(await queryAsSuperuser(half, parked)).toEqual([
+      { id: sequenceId, position: '18446744073709551615' },
+    ]);
+    const stops = `select sequence_id as id from ${halves[shard]?.schema}.stopped_sequences order by id`;
+    expect(await queryAsSuperuser(half, stops)).toEqual([{ id: low }, { id: high }]);
+    const counter = `select parked_sequences::int as parked from ${halves[shard]?.schema}.checkpoints`;
+    expect(await queryAsSuperuser(half, counter)).toEqual([{ parked: 1 }]);
+  }
+  await queryAsSuperuser(url, `update g1.stopped_sequences set lane = 0 where sequence_id = $1`, [low]);
+  await expect(copy(oltpTier, whole, await made(oltpTier, shards(2)))).rejects.toThrow('requeue them');
+  await queryAsSuperuser(url, `delete from g1.stopped_sequences`);
+  await queryAsSuperuser(url, `delete from g1.parked_sequences`);
+});
+
 test('a source that has not taken in what the log holds is refused by name, and so is one that lacks slots', async () => {
   const whole = await system.targetsOf(oltpTier, 1);
   const next = await made(oltpTier, shards(1));
