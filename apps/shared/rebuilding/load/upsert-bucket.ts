@@ -10,7 +10,7 @@ import { copiedColumns } from './row-encoder';
 
 const eventsPerBatch = 1_000;
 /** Where PostgreSQL keeps the temporary tables of a session. */
-const scratch = 'pg_temp';
+export const scratch = 'pg_temp';
 
 /** Ends the transaction of a target that has met poison. */
 class Refused extends Error {}
@@ -69,7 +69,8 @@ async function upsertTarget(
   return written;
 }
 
-async function makeScratch(client: PoolClient, schema: string, table: AnyTable): Promise<void> {
+/** A temporary table with the checks and the key of the real one, until the transaction ends. */
+export async function makeScratch(client: PoolClient, schema: string, table: AnyTable): Promise<void> {
   await client.query(
     `create temp table ${table.name} (like ${schema}.${table.name} including all) on commit drop`,
   );
@@ -108,7 +109,8 @@ async function applyWhole(
   await applyWhole(client, scope, wanted.slice(middle));
 }
 
-async function moveRows(client: PoolClient, schema: string, table: AnyTable): Promise<number> {
+/** From the scratch table into the real one; resolves to their number. */
+export async function moveRows(client: PoolClient, schema: string, table: AnyTable): Promise<number> {
   const columns = copiedColumns(table)
     .map((name) => `"${name}"`)
     .join(', ');

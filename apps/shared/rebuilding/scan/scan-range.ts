@@ -11,8 +11,8 @@ import { SpoolWriter } from '../spool/spool-file';
 import type { ReaderConnections } from './reader-connections';
 import { rangeUnit, type EventPlace, type LogRange, type RangeSummary, type ScanPlan } from './scan-plan';
 import { ScanTally } from './scan-tally';
-import { TierScan } from './tier-scan';
-import { RangeCopy } from './written-once';
+import { TierScan, type TierMeaning } from './tier-scan';
+import { CheckedCopy, RangeCopy, type RangeWriter } from './written-once';
 
 export interface RangeScanned {
   readonly events: number;
@@ -44,8 +44,8 @@ interface Read {
 export class RangeScan {
   private readonly tally: ScanTally;
   private readonly spool: SpoolWriter;
-  private readonly copies: readonly RangeCopy[];
-  private readonly tiers: readonly { readonly scan: TierScan; readonly copies: readonly RangeCopy[] }[];
+  private readonly copies: readonly RangeWriter[];
+  private readonly tiers: readonly { readonly scan: TierScan; readonly copies: readonly RangeWriter[] }[];
   private readonly bucketOfSlot: Int16Array;
   private readonly content: ContentReader | null;
   private readonly poison = new Map<string, Poison>();
@@ -58,17 +58,20 @@ export class RangeScan {
     private readonly plan: ScanPlan,
     private readonly range: LogRange,
     private readonly connections: ReaderConnections,
+    /** After a refused COPY: find out which event is to blame. */
+    isChecked = false,
   ) {
     this.tally = new ScanTally(plan.lanes);
     this.spool = new SpoolWriter(plan.spool, range.index);
     this.bucketOfSlot = bucketBySlot(plan.buckets, slotCount);
     const unit = rangeUnit(plan.runId, range);
     const connectionsPerDatabase = plan.tiers.reduce((sum, { targets }) => sum + targets.length, 0);
-    const copies: RangeCopy[] = [];
+    const copies: RangeWriter[] = [];
+    const Writer = isChecked ? CheckedCopy : RangeCopy;
     this.tiers = plan.tiers.map(({ tier, targets }, bit) => {
       const ofTier = targets.map((target) => {
         const pool = connections.target(target.databaseUrl, connectionsPerDatabase);
-        return new RangeCopy(target, pool, unit);
+        return new Writer(target, pool, unit);
       });
       copies.push(...ofTier);
       return { scan: new TierScan(bit, tier, targets), copies: ofTier };
@@ -156,8 +159,9 @@ export class RangeScan {
       if (isChunk && !tier.definition.withContent) continue;
       const event: ReadableEvent = tier.definition.withContent ? withContent : plain;
       const meaning = tier.meaningOf(event);
-      if (meaning.poison !== null) {
-        const poison = tier.poisonOf(event, meaning.poison);
+      const reason = meaning.poison ?? (await refusalOf(meaning, event.position, copies));
+      if (reason !== null) {
+        const poison = tier.poisonOf(event, reason);
         if (this.plan.poison === 'stop') return poison;
         this.remember(poison);
         continue;
@@ -202,4 +206,18 @@ export class RangeScan {
 
 function hasContent(event: ReadableEvent): boolean {
   return 'content' in event && event.content !== undefined;
+}
+
+async function refusalOf(
+  { writtenOnce }: TierMeaning,
+  position: bigint,
+  copies: readonly RangeWriter[],
+): Promise<string | null> {
+  if (writtenOnce.length === 0) return null;
+  const operations = writtenOnce.map(({ operation }) => operation);
+  for (const copy of copies) {
+    const refusal = await copy.refusal(operations, position);
+    if (refusal !== null) return refusal;
+  }
+  return null;
 }

@@ -27,7 +27,7 @@ import { replay } from '../../../../apps/shared/projecting/replay';
 import type { BulkLoadOptions, LoadOutcome, TierToLoad } from '../../../../apps/shared/rebuilding/contracts';
 import type { MailfoldEvent } from '../../../../domain/catalogue.events';
 import type { Recorded } from '../../../../domain/event';
-import type { ContentRef } from '../../../../domain/message/message.events';
+import type { ContentRef, MessageReceived } from '../../../../domain/message/message.events';
 import { streamName } from '../../../../domain/stream-name';
 import type { Tier } from '../../../../projections/projection';
 import { projectionTiers, tablesOf } from '../../../../projections/tiers';
@@ -139,8 +139,12 @@ export class BulkLoadFixture {
     const message = streamName('message', log.tenantId, idOf('stopped message'));
     const written = (name: string): string => streamName('message', log.tenantId, idOf(`${name} message`));
     const raw = Buffer.from('From: cara@customer.example\r\n\r\nHello\r\n');
-    const mail = (name: string, changes: Partial<ContentRef> = {}) =>
-      this.appendMail(log, name, raw, { ...contentOf(log, name, raw), ...changes });
+    const mail = (
+      name: string,
+      changes: Partial<ContentRef> = {},
+      fields: Partial<MessageReceived['data']> = {},
+    ) =>
+      this.appendMail(log, name, raw, { ...fields, content: { ...contentOf(log, name, raw), ...changes } });
     await mail('moved');
     await this.appendEvents(log.mail('moved').events.slice(1));
     await this.appendEvents(new RecordedLog(log.tenantId).mail('stopped').events.slice(1));
@@ -148,6 +152,7 @@ export class BulkLoadFixture {
     await this.writeUnknown(message, log.tenantId);
     await mail('broken', { sha256: createHash('sha256').update('other').digest('hex') });
     await mail('refused', { storageKey: 'k'.repeat(501) });
+    await mail('unstorable', {}, { to: [{ name: null, address: 'a\u0000b' }] });
     await this.writeSample(300, 11);
     await mail('stopped');
     const behind = new RecordedLog(log.tenantId).attach('stopped', 'moved').assign('stopped', 'ana');
@@ -157,10 +162,15 @@ export class BulkLoadFixture {
   }
 
   /** A mail as the log has it: its content, then its fact. */
-  private async appendMail(log: RecordedLog, name: string, raw: Buffer, content: ContentRef): Promise<void> {
+  private async appendMail(
+    log: RecordedLog,
+    name: string,
+    raw: Buffer,
+    fields: Partial<MessageReceived['data']>,
+  ): Promise<void> {
     const messageId = idOf(`${name} message`);
     const chunk: MailfoldEvent = { type: 'MessageContentStored', data: { chunk: 0, bytes: raw } };
-    const data = received({ messageId, mailboxId: idOf('mailbox'), threadNodeId: messageId, content });
+    const data = received({ messageId, mailboxId: idOf('mailbox'), threadNodeId: messageId, ...fields });
     const own = new RecordedLog(log.tenantId).add('message', messageId, chunk);
     await this.appendEvents(own.add('message', messageId, { type: 'MessageReceived', data }).events);
   }
