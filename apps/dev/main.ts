@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { writeDevEnvironment } from '../shared/config/dev-environment';
 import { runDemo } from './demo';
+import { runRebuildDemo } from './demo-rebuild';
 import { createDemoTenant } from './demo-tenant';
 import { renderScreen } from './screen';
 import { storeDemoTenant } from './secrets';
@@ -49,16 +50,28 @@ async function showScreen(system: System, dataDir: string): Promise<void> {
   process.send?.({ type: 'ready', urls: system.urls, pids: system.pids() });
 }
 
+function eventCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isSafeInteger(count) || count < 1_000)
+    throw new InvalidArgumentError('It takes a whole number from 1000 up.');
+  return count;
+}
+
 async function main(): Promise<void> {
   const program = new Command('mailfold-dev').description('Runs a whole Mailfold on this machine.');
   program
     .command('start')
     .description('start everything and keep it running until Ctrl-C')
     .action(() => run(resolve(process.env['DATA_DIR'] || '.mailfold')));
-  program
+  const demo = program
     .command('demo')
     .description('run the main job once from nothing, check every answer, leave nothing behind')
     .action(() => runDemo(write, stopSignal()));
+  demo
+    .command('rebuild')
+    .description('spread a tier that serves over four shards in two databases, while others read and write')
+    .option('--events <n>', 'length of the log', eventCount, 200_000)
+    .action(({ events }: { events: number }) => runRebuildDemo(write, stopSignal(), { events }));
   await program.parseAsync();
 }
 

@@ -1,0 +1,64 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { createEventStore } from '../shared/event-store/esdb-event-store';
+import type { EventStore } from '../shared/event-store/event-store';
+import { createKeyRing } from '../shared/keys/key-ring';
+import { createPool } from '../shared/postgres/pool';
+import { DemoClient } from './demo-client';
+import { sampleLog, type SampleLog } from './sample-log/sample-log';
+import type { System } from './system';
+
+/** A sample log, and the log of a system that it goes into. */
+export interface OpenSample {
+  readonly store: EventStore;
+  readonly log: SampleLog;
+  /** Resolves once the OLTP tier shows all that the log holds now; `onBehind` hears how far it is from that. */
+  untilShown(onBehind: (positions: number) => void, signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** So many more are there to be written afterwards. */
+const laterEventsMax = 1_000_000;
+const pollIntervalMs = 200;
+const timeouts = { statementTimeoutMs: 10_000, queryTimeoutMs: 12_000, connectionTimeoutMs: 10_000 };
+const statusShape = z.object({
+  tiers: z.array(z.object({ tier: z.string(), position: z.string().nullable() })),
+});
+
+export function openSample(
+  system: System,
+  { seed, events }: { readonly seed: number; readonly events: number },
+): OpenSample {
+  const { KEYS_DATABASE_URL: keysUrl = '', MAILFOLD_ROOT_KEY: rootKey = '' } = system.environment;
+  const keysPool = createPool(keysUrl, { applicationName: 'mailfold-demo', maxConnections: 2, ...timeouts });
+  const keys = createKeyRing({ pool: keysPool, rootKey: Buffer.from(rootKey, 'base64') });
+  const store = createEventStore({ url: system.urls.eventStore, keys });
+  const tenants = Math.min(200, Math.max(5, Math.round(events / 1_000)));
+  const log = sampleLog({ seed, keys, tenants, events: events + laterEventsMax });
+  return {
+    ...{ store, log },
+    untilShown: async (onBehind, signal) => {
+      const head = (await store.head()) ?? 0n;
+      const client = new DemoClient(system.urls, log.tenants[0]?.apiKey ?? '');
+      for (;;) {
+        signal.throwIfAborted();
+        const position = await oltpPosition(client);
+        if (position >= head) return;
+        onBehind(Number(head - position));
+        await delay(pollIntervalMs, undefined, { signal });
+      }
+    },
+    close: async () => {
+      await store.close();
+      await keysPool.end();
+    },
+  };
+}
+
+/** 0 while the tenant is not known yet: its key comes by the same way. */
+async function oltpPosition(client: DemoClient): Promise<bigint> {
+  const response = await client.readAtOnce('/v1/status');
+  if (response.status !== 200) return 0n;
+  const { tiers } = statusShape.parse(await response.json());
+  return BigInt(tiers.find(({ tier }) => tier === 'oltp')?.position ?? 0);
+}
