@@ -5,6 +5,7 @@ import { appendPeerRow } from './rows/append-peer';
 import { growthRow } from './rows/growth';
 import { readerRow } from './rows/reader';
 import { rebuildNaiveRow, rebuildRow, rebuildSourceRow } from './rows/rebuild';
+import { rebuildLiveRow } from './rows/rebuild-live';
 import { rebuildLinearRow, rebuildMemoryRow, rebuildTenantRow } from './rows/rebuild-scale';
 
 export const rows: readonly Row[] = [
@@ -20,6 +21,7 @@ export const rows: readonly Row[] = [
   rebuildLinearRow,
   rebuildMemoryRow,
   rebuildTenantRow,
+  rebuildLiveRow,
 ];
 
 /** Rows that `--url` sets over a running server instead. */
