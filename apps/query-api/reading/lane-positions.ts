@@ -14,12 +14,15 @@ interface Lane {
   /** By looking at the checkpoints; which tenants changed on the way is not known. */
   seen: bigint;
   heard: Heard | null;
+  rewrites: number;
 }
 
 export interface Checkpoint {
   readonly lane: number;
   readonly coverage: Coverage;
   readonly position: bigint;
+  /** How often rows behind the position were written again (checkpoints.rewrites). */
+  readonly rewrites?: number;
 }
 
 /** What a projector tells with each commit. `tenants`: whose rows changed; null when they were too many to list. */
@@ -27,6 +30,8 @@ export interface CommitNotice {
   readonly lane: number;
   readonly position: bigint;
   readonly tenants: readonly string[] | null;
+  /** As in {@link Checkpoint}. */
+  readonly rewrites?: number;
 }
 
 /** Whose rows in which slots: lanes that write none of them do not matter to a read. */
@@ -70,7 +75,7 @@ export class LanePositions {
 
   /**
    * Which changes of the tenant are known; `null` while there is a lane of which less has been heard than seen. The version
-   * changes with every commit that touched the tenant, so a value read after asking is at least as new as its version.
+   * changes with every commit that touched the tenant, and whenever rows are written again, so a value read after asking is at least as new as its version.
    */
   versionOf(scope: Scope): string | null {
     const versions: string[] = [];
@@ -78,7 +83,8 @@ export class LanePositions {
       if (!writes(lane, scope)) continue;
       const { heard, seen } = lane;
       if (heard === null || heard.position < seen) return null;
-      versions.push(`${number}:${heard.tenants.get(scope.tenantId) ?? heard.base}`);
+      const changedAt = heard.tenants.get(scope.tenantId) ?? heard.base;
+      versions.push(`${number}:${changedAt}${lane.rewrites === 0 ? '' : `+${lane.rewrites}`}`);
     }
     return versions.length === 0 ? null : versions.join(',');
   }
@@ -92,10 +98,15 @@ export class LanePositions {
   look(checkpoints: readonly Checkpoint[]): void {
     const numbers = new Set(checkpoints.map(({ lane }) => lane));
     for (const number of [...this.lanes.keys()]) if (!numbers.has(number)) this.lanes.delete(number);
-    for (const { lane, coverage, position } of [...checkpoints].sort((one, other) => one.lane - other.lane)) {
+    for (const checkpoint of [...checkpoints].sort((one, other) => one.lane - other.lane)) {
+      const { lane, coverage, position, rewrites = 0 } = checkpoint;
       const known = this.lanes.get(lane);
-      if (known === undefined) this.lanes.set(lane, { coverage, seen: position, heard: null });
-      else Object.assign(known, { coverage, seen: further(position, known.seen) });
+      if (known === undefined) this.lanes.set(lane, { coverage, seen: position, heard: null, rewrites });
+      else
+        Object.assign(known, {
+          ...{ coverage, seen: further(position, known.seen) },
+          rewrites: Math.max(rewrites, known.rewrites),
+        });
     }
   }
 
@@ -112,12 +123,13 @@ export class LanePositions {
   }
 
   /** False: the lane is a new one, so that nothing is known of the others either until somebody looks. */
-  notice({ lane, position, tenants }: CommitNotice): boolean {
+  notice({ lane, position, tenants, rewrites = 0 }: CommitNotice): boolean {
     const known = this.lanes.get(lane);
     if (known === undefined) {
       this.forget();
       return false;
     }
+    known.rewrites = Math.max(rewrites, known.rewrites);
     const { heard } = known;
     if (heard === null || tenants === null || heard.tenants.size + tenants.length > tenantsMax) {
       const base = further(position, heard?.position);

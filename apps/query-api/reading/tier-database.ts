@@ -15,6 +15,7 @@ const commitNotice = z.object({
     .regex(/^\d{1,20}$/)
     .or(z.number().int().nonnegative()),
   tenants: z.array(z.string()).nullish(),
+  rewrites: z.number().int().nonnegative().default(0),
 });
 
 /** Its payload is the schema whose lanes have come, gone, or write something else. */
@@ -136,12 +137,13 @@ export class TierDatabase {
       log.warn({ tier, reason: 'unreadable notice' }, 'a notification was not understood');
       return;
     }
-    const { schema, lane, position, tenants } = notice.data;
+    const { schema, lane, position, tenants, rewrites } = notice.data;
     if (!this.watched.has(schema)) return;
     const isKnown = this.lanesOf(schema).notice({
       lane,
       position: BigInt(position),
       tenants: tenants ?? null,
+      rewrites,
     });
     if (!isKnown) this.connection.catchUpSoon();
     onNews();
@@ -157,13 +159,14 @@ export interface CheckpointRow {
   readonly slotTo: number;
   readonly onlyTenant: string | null;
   readonly exceptTenants: string[];
+  readonly rewrites: number;
 }
 
 async function readCheckpoints(db: Pool | PoolClient, schema: string): Promise<CheckpointRow[]> {
   const { rows } = await db.query<CheckpointRow>({
     name: `${schema}.checkpoints`,
     text: `select lane, commit_position as position, events, slot_from as "slotFrom", slot_to as "slotTo",
-                  only_tenant as "onlyTenant", except_tenants as "exceptTenants",
+                  only_tenant as "onlyTenant", except_tenants as "exceptTenants", rewrites::float8,
                   to_char(updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "updatedAt"
            from ${schema}.checkpoints order by lane`,
   });
@@ -171,11 +174,12 @@ async function readCheckpoints(db: Pool | PoolClient, schema: string): Promise<C
 }
 
 function checkpointOf(row: CheckpointRow): Checkpoint {
-  const { lane, position, slotFrom, slotTo, onlyTenant, exceptTenants } = row;
+  const { lane, position, slotFrom, slotTo, onlyTenant, exceptTenants, rewrites } = row;
   return {
     lane,
     coverage: { slots: { from: slotFrom, to: slotTo }, tenantId: onlyTenant, except: exceptTenants },
     position: position === null ? noPosition : BigInt(position),
+    rewrites,
   };
 }
 

@@ -225,15 +225,23 @@ async function lockLanes(client: ClientBase, schema: string): Promise<LockedLane
   }));
 }
 
-/** As after a commit, so that readers forget what they remember of the tenant. */
+/** Positions stay where they are, so the count of rewrites tells readers that what they remember of the tenant is old. */
 async function notify(
   client: ClientBase,
   { tier, schema, tenantId }: RequeueOptions,
   lanes: readonly LockedLane[],
 ): Promise<void> {
+  const { rows } = await client.query<{ lane: number; rewrites: string }>(
+    `update ${schema}.checkpoints set rewrites = rewrites + 1 where lane = any ($1) returning lane, rewrites`,
+    [lanes.map(({ lane }) => lane)],
+  );
+  const rewritesOf = new Map(rows.map(({ lane, rewrites }) => [lane, Number(rewrites)]));
   for (const { lane, position } of lanes)
     await client.query('select pg_notify($1, $2)', [
       `mailfold_${tier.tier}`,
-      JSON.stringify({ schema, lane, position: position.toString(), tenants: [tenantId] }),
+      JSON.stringify({
+        ...{ schema, lane, position: position.toString(), tenants: [tenantId] },
+        rewrites: rewritesOf.get(lane),
+      }),
     ]);
 }

@@ -56,6 +56,20 @@ describe('what is known of the lanes of a target', () => {
     expect(lanes.reached(all(ana))).toBe(90n);
   });
 
+  it('gives another version once rows were written again at the same position, also to who looks later', () => {
+    const lanes = new LanePositions();
+    lanes.audit([at(0, 90n)]);
+    const before = lanes.versionOf(all(ana));
+    lanes.notice({ lane: 0, position: 90n, tenants: [ana], rewrites: 1 });
+    const after = lanes.versionOf(all(ana));
+    expect(after).not.toBe(before);
+    lanes.notice({ lane: 0, position: 90n, tenants: [], rewrites: 0 });
+    expect(lanes.versionOf(all(ana))).toBe(after);
+    const late = new LanePositions();
+    late.audit([{ ...at(0, 90n), rewrites: 1 }]);
+    expect(late.versionOf(all(ana))).toBe(after);
+  });
+
   it('gives a tenant another version with each commit that touched it, and with no other', () => {
     const lanes = new LanePositions();
     lanes.audit([at(0, 10n)]);
