@@ -135,7 +135,7 @@ describe('the oracle', () => {
   const everything = { oracle: { streams: 1_000, seed: 1 } };
 
   it.each([
-    ['oltp', 200],
+    ['oltp', 150],
     ['content', 38],
     ['olap', 3],
   ] as const)('folds every kind of row of %s for itself, and finds the same', async (tier, rowsMin) => {
