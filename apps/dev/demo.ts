@@ -156,6 +156,7 @@ function emptyEnvironment(): NodeJS.ProcessEnv {
     EVENT_STORE_NODE_PORT: '0',
     COMMAND_API_PORT: '0',
     QUERY_API_PORT: '0',
+    CONSOLE_PORT: '0',
   };
 }
 

@@ -3,7 +3,7 @@ import type { System } from './system';
 
 /** What `npm start` leaves on the screen: where it is, how to write and read, how to stop. */
 export function renderScreen(system: System, demo: DemoTenant, dataDir: string): string {
-  const { commandApi, queryApi, eventStore } = system.urls;
+  const { commandApi, queryApi, console: operatorConsole, eventStore } = system.urls;
   const key = `-H 'Authorization: Bearer ${demo.apiKey}'`;
   const mail = [
     'From: Jane <jane@customer.example>',
@@ -20,6 +20,7 @@ export function renderScreen(system: System, demo: DemoTenant, dataDir: string):
     '',
     `  Command API   ${commandApi}   (OpenAPI at ${commandApi}/docs)`,
     `  Query API     ${queryApi}   (OpenAPI at ${queryApi}/docs)`,
+    `  Console       ${operatorConsole}   (rebuilds; OpenAPI at ${operatorConsole}/docs, key in ${dataDir}/secrets.json)`,
     `  Event store   ${eventStore}`,
     `  Cache         ${system.cacheDescription}`,
     `  Data, logs    ${dataDir}`,

@@ -40,7 +40,12 @@ export async function startShardedSystem(options: {
   );
   try {
     const { PATH, HOME, TMPDIR, LANG } = process.env;
-    const anyPort = { EVENT_STORE_NODE_PORT: '0', COMMAND_API_PORT: '0', QUERY_API_PORT: '0' };
+    const anyPort = {
+      EVENT_STORE_NODE_PORT: '0',
+      COMMAND_API_PORT: '0',
+      QUERY_API_PORT: '0',
+      CONSOLE_PORT: '0',
+    };
     const system = await startSystem({
       ...{ dataDir, report, withoutReactor: true, env: { PATH, HOME, TMPDIR, LANG, ...anyPort, ...urls } },
       ...(signal === undefined ? {} : { signal }),

@@ -12,6 +12,8 @@ import { Supervisor } from './supervisor';
 const host = '127.0.0.1';
 /** With PostgreSQL's own share these add up to less than 10 s. */
 const appStopTimeoutMs = 3_500;
+/** A run that it fills can be resumed wherever it is cut off. */
+const consoleStopTimeoutMs = 1_000;
 const nodeStopTimeoutMs = 2_000;
 const postgresStopTimeoutMs = 2_500;
 
@@ -19,8 +21,8 @@ export interface SystemOptions {
   /** Keeps everything: log, read models, secrets, log files. */
   readonly dataDir: string;
   /**
-   * Variables as documented in .env.example. EVENT_STORE_NODE_PORT, COMMAND_API_PORT and QUERY_API_PORT may be `0` for any
-   * free port; without them the usual ones are taken, or the next free ones.
+   * Variables as documented in .env.example. EVENT_STORE_NODE_PORT, COMMAND_API_PORT, QUERY_API_PORT and CONSOLE_PORT may
+   * be `0` for any free port; without them the usual ones are taken, or the next free ones.
    */
   readonly env?: NodeJS.ProcessEnv;
   /** For a log whose mail is threaded already: without the reactor, which would look at each of them and find nothing to do. */
@@ -32,7 +34,12 @@ export interface SystemOptions {
 }
 
 export interface System {
-  readonly urls: { readonly commandApi: string; readonly queryApi: string; readonly eventStore: string };
+  readonly urls: {
+    readonly commandApi: string;
+    readonly queryApi: string;
+    readonly console: string;
+    readonly eventStore: string;
+  };
   /** What `npx mailfold` and other tools need to reach this system. Holds secrets. */
   readonly environment: Readonly<Record<string, string>>;
   readonly secrets: Secrets;
@@ -101,6 +108,7 @@ async function start(
     EVENTSTORE_URL: urls.eventStore,
     COMMAND_API_URL: urls.commandApi,
     QUERY_API_URL: urls.queryApi,
+    CONSOLE_URL: urls.console,
     MAILFOLD_ADMIN_KEY: secrets.adminKey,
     MAILFOLD_ROOT_KEY: secrets.rootKey,
   };
@@ -136,7 +144,7 @@ async function startProcesses(supervisor: Supervisor, surroundings: Surroundings
   };
   const eventStore = env['EVENTSTORE_URL'] || (await startNode(supervisor, surroundings, portOf));
 
-  report('command API, query API, projector, reactor ...');
+  report('command API, query API, projector, reactor, console ...');
   const { withoutReactor, secrets } = surroundings;
   const { adminKey, rootKey } = secrets;
   const log = { EVENTSTORE_URL: eventStore, MAILFOLD_ROOT_KEY: rootKey };
@@ -156,11 +164,22 @@ async function startProcesses(supervisor: Supervisor, surroundings: Surroundings
     ],
     { stopTimeoutMs: appStopTimeoutMs },
   );
-  return {
-    eventStore,
+  const apis = {
     commandApi: `http://${host}:${ports['command-api']}`,
     queryApi: `http://${host}:${ports['query-api']}`,
   };
+  // After the query API, whose reads it times and compares.
+  const operator = app('console', 'CONSOLE_PORT', surroundings, {
+    ...log,
+    MAILFOLD_ADMIN_KEY: adminKey,
+    QUERY_API_URL: apis.queryApi,
+    CONSOLE_PORT: await portOf('CONSOLE_PORT', 4003),
+  });
+  const file = join(__dirname, '..', 'mailfold', 'console', 'main.js');
+  const consolePorts = await supervisor.start([{ ...operator, file }], {
+    stopTimeoutMs: consoleStopTimeoutMs,
+  });
+  return { ...apis, eventStore, console: `http://${host}:${consolePorts['console']}` };
 }
 
 /** The event-store node of our own, where no EventStoreDB is given. Resolves to its URL. */

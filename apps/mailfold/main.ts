@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
+import { loadDevEnvironment } from '../shared/config/dev-environment';
 import { countBetween, framed, position, twoGenerations } from './command-line';
-import { exitCodes } from './command-run';
+import { exitCodes, type GlobalOptions } from './command-run';
 import { importCommand, type ImportOptions } from './import/import.command';
 import { logAuditCommand, type LogAuditOptions } from './log/log-audit.command';
 import { logStatusCommand } from './log/log-status.command';
@@ -35,6 +36,16 @@ program
   .action(framed((context) => statusCommand(context)));
 
 addRunCommands(program);
+
+program
+  .command('console')
+  .description('serve rebuilds and re-partitions over HTTP, for the operator (MAILFOLD_ADMIN_KEY)')
+  .action(async (_options: unknown, command: Command) => {
+    const { dataDir = process.env['DATA_DIR'] ?? '.mailfold' } = command.optsWithGlobals<GlobalOptions>();
+    loadDevEnvironment(dataDir);
+    // Loaded here, or every command would wait for the HTTP server's code.
+    await import('./console/main.js');
+  });
 
 program
   .command('verify')

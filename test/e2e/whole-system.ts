@@ -29,7 +29,13 @@ export class WholeSystem {
     const dataDir = mkdtempSync(join(tmpdir(), 'mf-'));
     const process = await startProcess('apps/dev/main.js', {
       args: ['start'],
-      env: { DATA_DIR: dataDir, EVENT_STORE_NODE_PORT: '0', COMMAND_API_PORT: '0', QUERY_API_PORT: '0' },
+      env: {
+        DATA_DIR: dataDir,
+        EVENT_STORE_NODE_PORT: '0',
+        COMMAND_API_PORT: '0',
+        QUERY_API_PORT: '0',
+        CONSOLE_PORT: '0',
+      },
       readyTimeoutMs: 60_000,
     });
     const env: NodeJS.ProcessEnv = {};

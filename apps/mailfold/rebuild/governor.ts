@@ -64,7 +64,7 @@ export function nextBound(measured: {
 
 export function percentile95(samples: readonly number[]): number {
   const sorted = [...samples].sort((one, other) => one - other);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.95))] ?? 0;
+  return sorted[Math.ceil(sorted.length * 0.95) - 1] ?? 0;
 }
 
 async function timed(probe: () => Promise<void>): Promise<number> {

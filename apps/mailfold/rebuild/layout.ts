@@ -43,8 +43,9 @@ export function layoutOf(spec: RunSpec, placement: Placement): TierLayout {
   if (spec.kind === 'rebuild') return moved(parts, rebuiltTargets(spec, parts));
   if (spec.shards !== undefined) return resharded(parts, wantedShards(spec.shards, spec.databases, parts));
   if (spec.tenantId !== undefined) {
-    const home = spec.to ?? servedParts(placement)[0]?.databaseRef ?? '';
-    return moved(parts, [{ databaseRef: home, coverage: { slots: allSlots, tenantId: spec.tenantId } }]);
+    return moved(parts, [
+      { databaseRef: spec.to ?? '', coverage: { slots: allSlots, tenantId: spec.tenantId } },
+    ]);
   }
   return moved(parts, copyOf(parts));
 }

@@ -8,7 +8,6 @@ import type { Workplace } from './workplace';
 export interface RebuildFlags {
   readonly all?: boolean;
   readonly tenant?: string;
-  readonly conversation?: string;
   readonly asOf?: string;
   readonly ttl?: number;
   readonly slots?: { readonly from: number; readonly to: number };
@@ -21,7 +20,6 @@ export interface RepartitionFlags {
   readonly databases?: string[];
   readonly tenant?: string;
   readonly to?: string;
-  readonly back?: boolean;
   readonly historyPartitions?: 'week' | 'month';
   readonly source?: 'replay' | 'copy';
   readonly collectPoison?: boolean;
@@ -56,13 +54,12 @@ export async function rebuildSpecOf(
   named: readonly string[],
   flags: RebuildFlags,
 ): Promise<RunSpecInput> {
-  const { tenant, conversation, asOf, ttl = 24, slots, databases, collectPoison } = flags;
+  const { tenant, asOf, ttl = 24, slots, databases, collectPoison } = flags;
   return {
     kind: 'rebuild',
     tiers: flags.all === true ? projectionTiers.map(({ tier }) => tier) : [...named],
     poison: collectPoison === true ? 'collect' : 'stop',
     ...(tenant === undefined ? {} : { tenantId: tenant }),
-    ...(conversation === undefined ? {} : { conversationId: conversation }),
     ...(slots === undefined ? {} : { slots }),
     ...(databases === undefined ? {} : { databases }),
     ...(asOf === undefined
@@ -72,7 +69,7 @@ export async function rebuildSpecOf(
 }
 
 export function repartitionSpecOf(tiers: readonly string[], flags: RepartitionFlags): RunSpecInput {
-  const { shards, databases, tenant, to, back, historyPartitions, source, collectPoison } = flags;
+  const { shards, databases, tenant, to, historyPartitions, source, collectPoison } = flags;
   return {
     kind: 'repartition',
     tiers: [...tiers],
@@ -81,7 +78,6 @@ export function repartitionSpecOf(tiers: readonly string[], flags: RepartitionFl
     ...(databases === undefined ? {} : { databases }),
     ...(tenant === undefined ? {} : { tenantId: tenant }),
     ...(to === undefined ? {} : { to }),
-    ...(back === true ? { back } : {}),
     ...(historyPartitions === undefined ? {} : { historyPartitions }),
     ...(source === undefined ? {} : { source }),
   };

@@ -23,8 +23,6 @@ const rebuildSpec = z.strictObject({
     .transform((tiers) => [...tiers].sort()),
   /** This tenant's rows only. */
   tenantId: uuid.optional(),
-  /** This conversation's rows only, folded again in place. */
-  conversationId: uuid.optional(),
   /** A temporary copy as it was at a position of the log, in decimal digits. */
   asOf: z
     .strictObject({ position: z.string().regex(/^\d{1,20}$/), ttlHours: z.number().positive() })
@@ -42,10 +40,9 @@ const repartitionSpec = z.strictObject({
   shards: z.number().int().min(1).max(64).optional(),
   /** Of the shards, in turn; else the databases that serve now. */
   databases: z.array(databaseRef).min(1).optional(),
-  /** Moves one tenant, to the database `to`, or back among the others. */
+  /** Moves one tenant to the database `to`, where it is alone. */
   tenantId: uuid.optional(),
   to: databaseRef.optional(),
-  back: z.literal(true).optional(),
   historyPartitions: z.enum(['week', 'month']).optional(),
   source: z.enum(['replay', 'copy']).optional(),
   poison: z.enum(['stop', 'collect']).default('stop'),
@@ -66,22 +63,16 @@ export type RepartitionSpec = z.infer<typeof repartitionSpec>;
 
 function faultOfRebuild(spec: RebuildSpec): string | null {
   if (new Set(spec.tiers).size !== spec.tiers.length) return 'a tier is named twice';
-  if (spec.conversationId !== undefined && spec.tenantId === undefined)
-    return 'a conversation needs its tenant as well';
   if (spec.slots !== undefined && (spec.tenantId !== undefined || spec.asOf !== undefined))
     return 'slots cannot be combined with a tenant or a time';
-  if (spec.conversationId !== undefined && spec.asOf !== undefined)
-    return 'a conversation is folded again in place, not as of a time';
   return null;
 }
 
 function faultOfRepartition(spec: RepartitionSpec): string | null {
   const wishes = [spec.shards, spec.tenantId, spec.historyPartitions].filter((wish) => wish !== undefined);
   if (wishes.length !== 1) return 'a re-partition takes one of shards, tenant and history partitions';
-  if (spec.tenantId !== undefined && (spec.to === undefined) === (spec.back === undefined))
-    return 'a tenant moves to a database or back: name one of the two';
-  if (spec.tenantId === undefined && (spec.to !== undefined || spec.back !== undefined))
-    return 'only a tenant moves to a database or back';
+  if ((spec.tenantId === undefined) !== (spec.to === undefined))
+    return 'a tenant and the database it moves to belong together';
   return null;
 }
 
@@ -91,10 +82,9 @@ export function described(spec: RunSpec): string {
   return [what, ...(spec.kind === 'rebuild' ? scopeOfRebuild(spec) : scopeOfRepartition(spec))].join(', ');
 }
 
-function scopeOfRebuild({ tenantId, conversationId, asOf, slots }: RebuildSpec): string[] {
+function scopeOfRebuild({ tenantId, asOf, slots }: RebuildSpec): string[] {
   return [
     ...(tenantId === undefined ? [] : [`tenant ${tenantId}`]),
-    ...(conversationId === undefined ? [] : [`conversation ${conversationId}`]),
     ...(asOf === undefined ? [] : [`as of position ${asOf.position}`]),
     ...(slots === undefined ? [] : [`slots ${slots.from}-${slots.to}`]),
   ];
@@ -103,7 +93,7 @@ function scopeOfRebuild({ tenantId, conversationId, asOf, slots }: RebuildSpec):
 function scopeOfRepartition({ shards, tenantId, to, historyPartitions }: RepartitionSpec): string[] {
   return [
     ...(shards === undefined ? [] : [`${shards} shards`]),
-    ...(tenantId === undefined ? [] : [`tenant ${tenantId} ${to === undefined ? 'back' : `to ${to}`}`]),
+    ...(tenantId === undefined ? [] : [`tenant ${tenantId} to ${to ?? ''}`]),
     ...(historyPartitions === undefined ? [] : [`history by ${historyPartitions}`]),
   ];
 }

@@ -66,7 +66,6 @@ function scopeOfRebuild(command: Command): Command {
     .argument('[tiers...]', 'oltp, content or olap; several are fed by one read of the log')
     .option('--all', 'every tier')
     .option('--tenant <id>', 'rows of this tenant only')
-    .option('--conversation <id>', 'one conversation of the tenant, folded again in place')
     .option('--as-of <time or position>', 'a temporary copy as it was then, beside what serves')
     .option('--ttl <hours>', 'how long a temporary copy is kept', countBetween(1, 8_760), 24)
     .option('--slots <a-b>', 'these slots only', slots)
@@ -81,7 +80,6 @@ function scopeOfRepartition(command: Command): Command {
     .option('--databases <names>', 'variables of their databases, in turn, with commas', list)
     .option('--tenant <id>', 'move this tenant only')
     .option('--to <name>', "variable of the database that is the tenant's own from then on")
-    .option('--back', 'let the tenant lie among the others again')
     .option('--history-partitions <interval>', 'week or month', oneOf('week', 'month'))
     .option(
       '--source <source>',

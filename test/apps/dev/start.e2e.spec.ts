@@ -27,6 +27,7 @@ describe('npm start', () => {
     EVENT_STORE_NODE_PORT: '0',
     COMMAND_API_PORT: '0',
     QUERY_API_PORT: '0',
+    CONSOLE_PORT: '0',
   });
   const start = async (): Promise<TestProcess> =>
     (running = await startProcess(file, { args: ['start'], env: env(), readyTimeoutMs: 60_000 }));

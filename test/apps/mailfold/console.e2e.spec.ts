@@ -1,0 +1,116 @@
+import { loadDevEnvironment } from '../../../apps/shared/config/dev-environment';
+import { samplePath } from '../../../apps/dev/demo-sample';
+import { mailfold } from '../../e2e/mailfold-process';
+import { WholeSystem } from '../../e2e/whole-system';
+import { eventually } from '../../support/eventually';
+
+/** A whole rebuild over HTTP, on one running system; each test finds it as the one before has left it. */
+describe('the console', () => {
+  let system: WholeSystem;
+  let env: Record<string, string>;
+
+  beforeAll(async () => {
+    system = await WholeSystem.start();
+    const read: NodeJS.ProcessEnv = {};
+    loadDevEnvironment(system.dataDir, read);
+    env = read as Record<string, string>;
+    const mailboxId = await system.createMailbox();
+    const imported = await mailfold(['import', samplePath(), '--mailbox', mailboxId], {
+      env: system.cliEnvironment,
+    });
+    expect(imported.exitCode).toBe(0);
+  }, 120_000);
+  afterAll(() => system?.stop(), 30_000);
+
+  async function ask(
+    method: 'GET' | 'POST',
+    path: string,
+    body?: object,
+    key = env['MAILFOLD_ADMIN_KEY'],
+  ): Promise<{ status: number; type: string | null; body: Record<string, unknown> }> {
+    const response = await fetch(`${env['CONSOLE_URL']}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${key}`, ...(body ? { 'content-type': 'application/json' } : {}) },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+    const answer = (await response.json()) as Record<string, unknown>;
+    return { status: response.status, type: response.headers.get('content-type'), body: answer };
+  }
+
+  it("lets nobody in without the operator's key", async () => {
+    expect(await ask('GET', '/v1/runs', undefined, env['MAILFOLD_API_KEY'])).toMatchObject({
+      status: 401,
+      body: { type: 'urn:mailfold:problem:unauthenticated' },
+    });
+  });
+
+  it('names the field that is wrong, the run that is not there, and the step that comes too early', async () => {
+    expect(await ask('POST', '/v1/runs', { kind: 'rebuild', tiers: ['inbox'] })).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: 'tiers' }] },
+    });
+    expect(await ask('POST', '/v1/runs', { kind: 'repartition', tiers: ['oltp'] })).toMatchObject({
+      status: 400,
+      body: { errors: [{ detail: 'a re-partition takes one of shards, tenant and history partitions' }] },
+    });
+    expect(await ask('GET', '/v1/runs/77')).toMatchObject({
+      status: 404,
+      type: 'application/problem+json; charset=utf-8',
+    });
+    const planned = await ask('POST', '/v1/runs', { kind: 'rebuild', tiers: ['oltp'] });
+    expect(planned).toMatchObject({ status: 201, body: { run: 1, state: 'planned', generations: [] } });
+    expect(await ask('POST', '/v1/runs/1/cutover', {})).toMatchObject({
+      status: 409,
+      body: {
+        next: ['run', 'discard'],
+        detail: 'run 1 cannot be cut over: it is planned (nothing is made yet)',
+      },
+    });
+  });
+
+  it('plans, fills, proves, cuts over slot by slot, rolls back and cuts over again', async () => {
+    expect(await ask('POST', '/v1/runs/1/start', {})).toMatchObject({ status: 202 });
+    await eventually(async () =>
+      expect((await ask('GET', '/v1/runs/1')).body).toMatchObject({ state: 'loaded', workedOnBy: null }),
+    );
+    const verified = await ask('POST', '/v1/runs/1/verify');
+    expect(verified).toMatchObject({
+      status: 200,
+      body: { state: 'verified', certificates: { oltp: { holds: true } } },
+    });
+    expect(await ask('POST', '/v1/runs/1/cutover', { slots: { from: 0, to: 7 } })).toMatchObject({
+      status: 200,
+      body: { state: 'partial', generations: [{ generation: 2, isLive: true }] },
+    });
+    expect(await ask('POST', '/v1/runs/1/cutover', {})).toMatchObject({ body: { state: 'serving' } });
+    expect(await ask('POST', '/v1/runs/1/rollback')).toMatchObject({
+      body: { state: 'rolled-back', generations: [{ isLive: false }] },
+    });
+    expect(await ask('POST', '/v1/runs/1/verify')).toMatchObject({ body: { state: 'verified' } });
+    expect(await ask('POST', '/v1/runs/1/cutover', {})).toMatchObject({ body: { state: 'serving' } });
+  });
+
+  it('retires what served before, once, and says the same again', async () => {
+    const retired = await ask('POST', '/v1/runs/1/retire');
+    expect(retired).toMatchObject({ status: 200, body: { state: 'done', retired: [{ generation: 1 }] } });
+    expect(await ask('POST', '/v1/runs/1/retire')).toMatchObject({ body: { state: 'done', retired: [] } });
+    const { body } = await ask('GET', '/v1/runs/1');
+    const actions = (body['journal'] as { action: string }[]).map(({ action }) => action);
+    expect(actions).toEqual([
+      ...['plan', 'start', 'fence', 'load', 'verify', 'cutOver', 'cutOver'],
+      ...['rollBack', 'verify', 'cutOver', 'retire'],
+    ]);
+  });
+
+  it('describes every route', async () => {
+    const { body } = await ask('GET', '/docs-json');
+    expect(Object.keys(body['paths'] as object).sort()).toEqual([
+      '/healthz',
+      '/v1/runs',
+      '/v1/runs/{run}',
+      ...['cutover', 'discard', 'pause', 'resume', 'retire', 'rollback', 'start', 'throttle', 'verify'].map(
+        (step) => `/v1/runs/{run}/${step}`,
+      ),
+    ]);
+  });
+});
