@@ -29,7 +29,8 @@ const methods: SourceLoad = {
     let events = 0;
     try {
       await inOrder(ranges, readers, async (range) => {
-        events += await threads.run({ range });
+        const read = await threads.run({ range });
+        events += read;
         return true;
       });
       return { events, seconds: (performance.now() - startedAt) / 1_000 };

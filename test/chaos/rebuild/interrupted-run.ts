@@ -61,7 +61,7 @@ export async function interruptedRun(
   let done = 0;
   for (const atPercent of killsAt) {
     signal.throwIfAborted();
-    const tool = startTool(await nextArgs(system, before?.run ?? null, args), system.env);
+    const tool = startTool(await nextArgs(system, before?.run ?? null, args), system.env, signal);
     const workSeconds = Math.max(0, pace.wholeSeconds - pace.startSeconds);
     await delay(1_000 * (pace.startSeconds + (workSeconds * (atPercent - done)) / 100), undefined, {
       signal,
@@ -103,7 +103,7 @@ async function comeToEnd(
   let ended: ToolEnded | undefined;
   for (let resumes = 1; resumes <= resumesMax; resumes++) {
     signal.throwIfAborted();
-    ended = await startTool(await nextArgs(system, runBefore, args), system.env).ended;
+    ended = await startTool(await nextArgs(system, runBefore, args), system.env, signal).ended;
     if (ended.exitCode === 0) return { resumes, failure: null };
   }
   return { resumes: resumesMax, failure: ended?.stderr.trim().slice(-500) ?? 'it was never started' };

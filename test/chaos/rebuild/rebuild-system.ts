@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'pg';
 import { appendSampleLog } from '../../../apps/dev/sample-log/append-sample-log';
 import { sampleLog, type SampleAct, type SampleLog } from '../../../apps/dev/sample-log/sample-log';
@@ -13,6 +14,7 @@ import { signalAll } from '../../support/processes';
 import { slotDigests, type SlotDigests } from '../../support/tier-rows';
 
 const catchUpTimeoutMs = 300_000;
+const pollIntervalMs = 100;
 const timeouts = { statementTimeoutMs: 10_000, queryTimeoutMs: 12_000, connectionTimeoutMs: 10_000 };
 /** So many more are there to be written while rebuilds run. */
 const liveEventsMax = 1_000_000;
@@ -51,7 +53,7 @@ export class RebuildSystem {
     try {
       await appendSampleLog(store, sample.acts, { signal, eventsMin: events, onProgress: onEvents });
       signal.throwIfAborted();
-      await started.untilLevel();
+      await started.untilLevel(signal);
       return started;
     } catch (error) {
       await started.stop();
@@ -101,22 +103,29 @@ export class RebuildSystem {
   }
 
   /** Once nobody writes any more: until the lanes of all generations that are kept up to date stand at the end of the log. */
-  async untilLevel(): Promise<void> {
+  async untilLevel(signal: AbortSignal): Promise<void> {
     const head = String(await this.store.head());
-    await eventually(async () => {
-      for (const { targets, state, generation } of await this.generations())
-        for (const { schema, databaseRef } of state === 'tailing' ? targets : []) {
-          const lanes = await queryAsSuperuser<{ position: string | null }>(
-            this.urlOf(databaseRef),
-            `select commit_position::text as position from ${schema}.checkpoints`,
-          );
-          const behind = lanes.find(({ position }) => position !== head);
-          if (behind !== undefined || lanes.length === 0)
-            throw new Error(
-              `generation ${generation} stands at ${behind?.position ?? 'no lane'}, the log at ${head}`,
-            );
-        }
-    }, catchUpTimeoutMs);
+    for (const deadline = Date.now() + catchUpTimeoutMs; ;) {
+      signal.throwIfAborted();
+      const behind = await this.laneBehind(head);
+      if (behind === null) return;
+      if (Date.now() > deadline) throw new Error(`${behind}, and the log ends at ${head}`);
+      await delay(pollIntervalMs, undefined, { signal });
+    }
+  }
+
+  private async laneBehind(head: string): Promise<string | null> {
+    for (const { targets, state, generation } of await this.generations())
+      for (const { schema, databaseRef } of state === 'tailing' ? targets : []) {
+        const lanes = await queryAsSuperuser<{ position: string | null }>(
+          this.urlOf(databaseRef),
+          `select commit_position::text as position from ${schema}.checkpoints`,
+        );
+        const behind = lanes.find(({ position }) => position !== head);
+        if (behind !== undefined || lanes.length === 0)
+          return `generation ${generation} stands at ${behind?.position ?? 'no lane'}`;
+      }
+    return null;
   }
 
   /** What a generation holds, by table and slot, over all its targets. */

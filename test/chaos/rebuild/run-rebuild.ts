@@ -73,10 +73,13 @@ export async function runRebuilds(options: RebuildRunOptions): Promise<RebuildRu
     const writer = writeContinuously(system.store, system.liveActs, {
       eventsPerSecond: eventsWrittenPerSecond,
     });
-    const struck = await strikeAll(system, options).finally(() => writer.stop().catch(() => undefined));
+    const struck = await strikeAll(system, options).catch(async (error: unknown) => {
+      await Promise.allSettled([writer.stop(), reader.stop()]);
+      throw error;
+    });
     const [writes, reads] = [await writer.stop(), await reader.stop()];
     onPhase('all stand still, and are compared');
-    await system.untilLevel();
+    await system.untilLevel(signal);
     const comparisons = await compareAll(system, struck.made);
     const planted = await plantLoss(system, struck.made.at(-1)?.generation);
     const outages = struck.interrupted.flatMap((run) => run.outages);
@@ -122,15 +125,15 @@ async function runTwice(
   args: readonly string[],
   signal: AbortSignal,
 ): Promise<{ undisturbed: ToolEnded; second: SecondRun; startSeconds: number }> {
-  const first = startTool(args, system.env);
+  const first = startTool(args, system.env, signal);
   const isWorking = async (): Promise<boolean> => (await system.latestRun())?.state === 'running';
   while (!(await isWorking())) {
     signal.throwIfAborted();
     if ((await Promise.race([first.ended, delay(10, null)])) !== null) break;
   }
-  const { exitCode, seconds, stderr } = await startTool(args, system.env).ended;
+  const { exitCode, seconds, stderr } = await startTool(args, system.env, signal).ended;
   // On the same busy machine, for what is measured is not how long Node takes to start.
-  const startSeconds = (await runTool(['rebuild', 'status'], system.env)).seconds;
+  const startSeconds = (await runTool(['rebuild', 'status'], system.env, signal)).seconds;
   const undisturbed = await first.ended;
   if (undisturbed.exitCode !== 0)
     throw new Error(`the undisturbed rebuild failed: ${undisturbed.stderr.trim()}`);

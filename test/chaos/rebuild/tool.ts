@@ -11,19 +11,25 @@ export interface ToolEnded {
   readonly seconds: number;
 }
 
-/** One `mailfold --json <args>`, a process of its own, there to be killed. */
+/** One `mailfold --json <args>`, a process of its own, there to be killed; it is when `signal` aborts. */
 export interface Tool {
   readonly ended: Promise<ToolEnded>;
   /** SIGKILL; resolves when it is gone. */
   kill(): Promise<void>;
 }
 
-export function startTool(args: readonly string[], env: Readonly<Record<string, string>>): Tool {
+export function startTool(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Tool {
   const startedAt = performance.now();
   const child = spawn(process.execPath, [resolve('dist/apps/mailfold/main.js'), '--json', ...args], {
     env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const abandon = (): void => void child.kill('SIGKILL');
+  signal.addEventListener('abort', abandon, { once: true });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
@@ -51,8 +57,9 @@ export function startTool(args: readonly string[], env: Readonly<Record<string, 
 export async function runTool(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
+  signal: AbortSignal,
 ): Promise<ToolEnded> {
-  const ended = await startTool(args, env).ended;
+  const ended = await startTool(args, env, signal).ended;
   if (ended.exitCode !== 0)
     throw new Error(
       `mailfold ${args.join(' ')} ended with ${ended.exitCode}: ${ended.stderr.trim().slice(-500)}`,
