@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { Client } from 'pg';
 import { loadDevEnvironment } from '../../apps/shared/config/dev-environment';
 import { eventually } from '../support/eventually';
@@ -216,6 +217,40 @@ describe('mailfold beside a running system', () => {
       return again;
     });
     expect(resumed.records.at(-1)).toMatchObject({ state: 'done', retired: [{ generation: 3 }] });
+  });
+
+  it('needs nobody but the log and the databases: with every other connection refused it does the same', async () => {
+    const deniedFile = join(system.dataDir, 'denied');
+    writeFileSync(deniedFile, '');
+    const databases = Object.entries(urls).filter(([name]) => /_DATABASE_URL/.test(name));
+    const allowed = [urls['EVENTSTORE_URL'] ?? '', ...databases.map(([, url]) => url)];
+    const { exitCode, records, stderr } = await mailfold(['rebuild', 'run', '--all', '--fresh'], {
+      env: {
+        ...Object.fromEntries(databases),
+        EVENTSTORE_URL: urls['EVENTSTORE_URL'] ?? '',
+        MAILFOLD_ROOT_KEY: urls['MAILFOLD_ROOT_KEY'] ?? '',
+        DATA_DIR: join(system.dataDir, 'apart'),
+        NODE_OPTIONS: `--require=${resolve('test/support/deny-network.cjs')}`,
+        ALLOWED_PORTS: allowed.flatMap((url) => /:(\d+)[/?]/.exec(url)?.[1] ?? []).join(','),
+        DENIED_FILE: deniedFile,
+      },
+    });
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
+    expect(records.at(-1)).toMatchObject({ state: 'loaded' });
+    expect(readFileSync(deniedFile, 'utf8')).toBe('');
+  });
+
+  it('would have been caught connecting anywhere else', async () => {
+    const deniedFile = join(system.dataDir, 'denied');
+    const { exitCode } = await mailfold(['status'], {
+      env: {
+        ...urls,
+        NODE_OPTIONS: `--require=${resolve('test/support/deny-network.cjs')}`,
+        DENIED_FILE: deniedFile,
+      },
+    });
+    expect(exitCode).toBe(1);
+    expect(readFileSync(deniedFile, 'utf8')).toContain('127.0.0.1:');
   });
 
   it('migrates what is up to date without a change', async () => {
