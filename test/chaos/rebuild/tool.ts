@@ -33,7 +33,8 @@ export function startTool(
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  const ended = once(child, 'close').then(([exitCode]): ToolEnded => ({
+  const closed = once(child, 'close').finally(() => signal.removeEventListener('abort', abandon));
+  const ended = closed.then(([exitCode]): ToolEnded => ({
     exitCode: exitCode as number | null,
     // Killed within a line, it has not said it.
     records: stdout
