@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { MessageChannel, MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import type { ParseTask } from './parse-mail.worker';
 import type { ParkReason } from './mail-caps';
+import { parseMail } from './parse-mail';
+import type { ParseTask } from './parse-mail.worker';
 import type { MailParseResult } from './parsed-mail';
 
 export interface MailParserOptions {
@@ -17,11 +18,19 @@ export interface MailParserOptions {
   timePerMebibyteMs?: number;
   /** Heap of one thread. Bytes lie outside of it: they are bounded by mailCaps.messageBytesMax. */
   memoryLimitMb?: number;
+  /**
+   * Up to this size, bytes, the caller's own thread reads a mail that was read before: the way to another thread and back
+   * takes several times as long as such a mail. Default 0: never.
+   */
+  inPlaceBytesMax?: number;
 }
 
 export interface MailParser {
-  /** Never rejects for what a mail holds. Rejects once the parser is closed. */
-  parse(raw: Uint8Array): Promise<MailParseResult>;
+  /**
+   * Never rejects for what a mail holds. Rejects once the parser is closed.
+   * @param wasRead the door has read these very bytes within its limits of time and memory. Default: nobody knows.
+   */
+  parse(raw: Uint8Array, wasRead?: boolean): Promise<MailParseResult>;
   /** Ends the threads; mails still being read are abandoned. */
   close(): Promise<void>;
 }
@@ -33,28 +42,40 @@ export interface MailParser {
 export const replayParseTimeoutMs = 30_000;
 
 /**
+ * The {@link MailParserOptions.inPlaceBytesMax} of bulk readers: most mails. The worst of this size that we could think of,
+ * thousands of addresses or of tags, took 50 ms.
+ */
+export const replayInPlaceBytesMax = 16 * 1024;
+
+/**
  * Reads mails in worker threads, so that no mail can block, exhaust or end the process: a thread that takes too long or
- * too much memory is killed and replaced, and its mail comes back parked. Any caller's thread stays free meanwhile.
+ * too much memory is killed and replaced, and its mail comes back parked. Any caller's thread stays free meanwhile, but for
+ * small mails that are known to be harmless, where the caller wants that.
  */
 export function createMailParser({
   threads,
   timeoutMs = 2_000,
   timePerMebibyteMs = 400,
   memoryLimitMb = 256,
+  inPlaceBytesMax = 0,
 }: MailParserOptions): MailParser {
-  const pool = new Piscina<ParseTask, MailParseResult>({
-    filename: workerFile,
-    minThreads: threads,
-    maxThreads: threads,
-    concurrentTasksPerWorker: 1,
-    resourceLimits: { maxOldGenerationSizeMb: memoryLimitMb },
-  });
-
+  const startThreads = (): Piscina<ParseTask, MailParseResult> =>
+    new Piscina<ParseTask, MailParseResult>({
+      filename: workerFile,
+      minThreads: threads,
+      maxThreads: threads,
+      concurrentTasksPerWorker: 1,
+      resourceLimits: { maxOldGenerationSizeMb: memoryLimitMb },
+    });
+  // Who reads most mails in place may never need a thread, and each takes tens of megabytes.
+  let pool = inPlaceBytesMax > 0 ? null : startThreads();
   let isClosed = false;
 
-  async function parse(raw: Uint8Array): Promise<MailParseResult> {
+  async function parse(raw: Uint8Array, wasRead = false): Promise<MailParseResult> {
     // The pool itself would start a new thread and keep the process alive.
     if (isClosed) throw new Error('The mail parser is closed');
+    if (wasRead && raw.length <= inPlaceBytesMax) return parseMail(raw);
+    pool ??= startThreads();
     const killer = new AbortController();
     const { port1: started, port2 } = new MessageChannel();
     const limitMs = timeoutMs + Math.ceil((raw.length / 2 ** 20) * timePerMebibyteMs);
@@ -73,7 +94,7 @@ export function createMailParser({
 
   async function close(): Promise<void> {
     isClosed = true;
-    await pool.destroy();
+    await pool?.destroy();
   }
 
   return { parse, close };

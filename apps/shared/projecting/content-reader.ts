@@ -87,7 +87,8 @@ export class ContentReader {
     raw: Uint8Array,
     zipped: Uint8Array | null,
   ): Promise<JoinedContent> {
-    const result = await this.parser.parse(raw);
+    // The door parks what it cannot read in time; everything else it has read.
+    const result = await this.parser.parse(raw, event.type !== 'MessageParked');
     const mail = result.outcome === 'parsed' ? result.mail : null;
     const packed = (text: string | null): Promise<Uint8Array> | null => {
       if (text === null) return null;

@@ -2,7 +2,12 @@ import { Pool } from 'pg';
 import type { EventStore } from '../../event-store/event-store';
 import { createEventStore } from '../../event-store/esdb-event-store';
 import { createKeyRing } from '../../keys/key-ring';
-import { createMailParser, replayParseTimeoutMs, type MailParser } from '../../mail/mail-parser';
+import {
+  createMailParser,
+  replayInPlaceBytesMax,
+  replayParseTimeoutMs,
+  type MailParser,
+} from '../../mail/mail-parser';
 import { createPool } from '../../postgres/pool';
 import type { LogToRead } from '../contracts';
 import { loaderPool } from '../load/loader-pool';
@@ -31,9 +36,11 @@ export class ReaderConnections {
     this.store = createEventStore({ url: eventStoreUrl, keys });
   }
 
-  /** A mail takes its own thread, beside the reader's, so that one is parsed while the next is read. */
+  /** A large mail takes its own thread, beside the reader's, so that one is parsed while the next is read. */
   get parser(): MailParser {
-    this.mailParser ??= createMailParser({ threads: 1, timeoutMs: replayParseTimeoutMs });
+    this.mailParser ??= createMailParser({
+      ...{ threads: 1, timeoutMs: replayParseTimeoutMs, inPlaceBytesMax: replayInPlaceBytesMax },
+    });
     return this.mailParser;
   }
 

@@ -64,6 +64,25 @@ describe('the mail parser', () => {
     expect(ticks).toBeGreaterThan(5);
   });
 
+  it('reads in place, to the same, what is small and was read before, and nothing else', async () => {
+    const inPlace = createMailParser({ threads: 1, timeoutMs: 30_000, inPlaceBytesMax: 1_000 });
+    const answered: string[] = [];
+    const parse = async (name: string, body: string, wasRead: boolean) => {
+      const result = await inPlace.parse(mail(name, body), wasRead);
+      answered.push(name);
+      return result;
+    };
+    // The only thread is kept busy by the first, so whatever needs it waits.
+    const results = await Promise.all([
+      parse('large', lines(4), true),
+      parse('unknown', 'text', false),
+      parse('known', 'text', true),
+    ]);
+    await inPlace.close();
+    expect(answered).toEqual(['known', 'large', 'unknown']);
+    expect(results[2]).toEqual(await parser.parse(mail('known', 'text')));
+  });
+
   it('refuses work once closed', async () => {
     const closed = createMailParser({ threads: 1 });
     await closed.close();
