@@ -29,7 +29,7 @@ export interface CompletenessInput {
 }
 
 const ledgerWaitMs = 15_000;
-const ledgerPollMs = 200;
+const ledgerPollMs = 50;
 const parkedListedMax = 20;
 
 /** The ledger's count up to a position, once it has come there. Throws {@link BehindLedger} after 15 s. */

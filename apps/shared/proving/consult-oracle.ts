@@ -1,21 +1,17 @@
 import type { MailfoldEvent } from '../../../domain/catalogue.events';
 import type { Recorded } from '../../../domain/event';
-import { slotOf } from '../../../domain/slot';
 import { streamName, type Category } from '../../../domain/stream-name';
 import type { ExpectedDifference } from '../../../projections/expected-difference';
-import type { AnyTable } from '../../../projections/projection';
 import type { ProjectionTier } from '../../../projections/tier';
-import { tablesOf } from '../../../projections/tiers';
 import type { EventStore } from '../event-store/event-store';
-import { absentColumns, type AbsentColumns } from './absent-columns';
 import type { GateResult } from './certificate';
-import { isCovered } from './lane-counts';
+import { Consultation } from './consultation';
 import { oracles } from './oracle/oracles';
-import type { OracleRow, OracleStream, StreamOracle, TenantOracle } from './oracle/oracle';
+import type { OracleStream, StreamOracle, TenantOracle } from './oracle/oracle';
 import { oracleLog, parkedSequences } from './oracle-log';
 import { sqlFor } from './part-sql';
 import { randomStreams, shuffled, streamsWorthALook, type SampleOptions } from './sampled-streams';
-import { keysOfTenant, keyText, shownRow, shownValue } from './shown-rows';
+import { partHolding } from './shown-rows';
 import type { SnapshotPart } from './snapshot-part';
 
 export interface OracleInput extends SampleOptions {
@@ -28,8 +24,9 @@ export interface OracleInput extends SampleOptions {
   readonly logEvents: number;
 }
 
-const linesMax = 40;
 const tenantsMax = 3;
+/** Read from the log at the same time; their rows are looked up together. */
+const streamsAtOnce = 16;
 /** To filter a longer log for one tenant takes its server minutes. */
 const logEventsMaxForTenants = 5_000_000;
 
@@ -59,15 +56,18 @@ async function consultStreams(
   const { tier, store, position, left, right, signal } = input;
   const log = oracleLog({
     ...{ store, position, parked, withContent: tier.withContent },
-    hints: (table, column, tenantId, id) => hintsIn([...left, ...right], table, column, { tenantId, id }),
+    hints: (table, column, tenantId, id) => hintsIn([left, right], table, column, { tenantId, id }),
   });
   const random = await randomStreams(oracle.categories, input);
   const others = await streamsWorthALook(tier, oracle, right, [...parked.keys()], input);
   const streams = new Map([...random, ...others].map((stream) => [nameOf(stream), stream]));
-  for (const stream of streams.values()) {
+  const names = [...streams.values()];
+  for (let at = 0; at < names.length; at += streamsAtOnce) {
     signal.throwIfAborted();
-    consultation.streams += 1;
-    await consultation.compareAll(await oracle.rowsOf(stream, log));
+    const some = names.slice(at, at + streamsAtOnce);
+    consultation.streams += some.length;
+    const rows = await Promise.all(some.map((stream) => oracle.rowsOf(stream, log)));
+    await consultation.compareAll(rows.flat());
   }
 }
 
@@ -118,121 +118,27 @@ async function* eventsOf(
 }
 
 async function hintsIn(
-  parts: readonly SnapshotPart[],
+  sides: readonly (readonly SnapshotPart[])[],
   table: string,
   column: string,
   { tenantId, id }: { tenantId: string; id: string },
 ): Promise<string[]> {
-  const found = new Set<string>();
-  for (const { snapshot, schema } of parts) {
-    const { rows } = await snapshot.read((client) =>
-      client.query<{ hint: string | null }>(
-        `select ${column}::text as hint from ${schema}.${table} where tenant_id = $1 and id = $2`,
-        [tenantId, id],
-      ),
-    );
-    for (const { hint } of rows) if (hint !== null) found.add(hint);
-  }
-  return [...found];
+  const hints = await Promise.all(
+    sides.map(async (parts) => {
+      const part = partHolding(parts, tenantId, id);
+      if (part === undefined) return [];
+      const { rows } = await part.snapshot.read((client) =>
+        client.query<{ hint: string | null }>(
+          `select ${column}::text as hint from ${part.schema}.${table} where tenant_id = $1 and id = $2`,
+          [tenantId, id],
+        ),
+      );
+      return rows.flatMap(({ hint }) => (hint === null ? [] : [hint]));
+    }),
+  );
+  return [...new Set(hints.flat())];
 }
 
 function nameOf({ category, tenantId, entityId }: OracleStream): string {
   return streamName(category as Category, tenantId, entityId);
-}
-
-/** Holds rows of both sides against the oracle's, and keeps what differs. */
-class Consultation {
-  streams = 0;
-  private rows = 0;
-  private readonly seen = new Set<string>();
-  private readonly wrong: string[] = [];
-  private readonly absent = new Map<string, Promise<AbsentColumns>>();
-  private readonly tables: ReadonlyMap<string, AnyTable>;
-
-  constructor(private readonly input: OracleInput) {
-    this.tables = new Map(tablesOf(input.tier).map((table) => [table.name, table]));
-  }
-
-  async compareAll(rows: readonly OracleRow[]): Promise<void> {
-    for (const row of rows) await this.compare(row);
-  }
-
-  /** Rows of a tenant that no event explains. */
-  async refuseOthers(tableName: string, tenantId: string, rows: readonly OracleRow[]): Promise<void> {
-    const table = this.table(tableName);
-    const known = new Set(rows.map((row) => keyText(table, row)));
-    for (const [side, parts] of this.sides())
-      for (const key of await keysOfTenant(table, parts, tenantId))
-        if (!known.has(key)) this.wrong.push(`${side}: ${tableName} ${key}: no event made it`);
-  }
-
-  result(): GateResult {
-    const { seed } = this.input;
-    return {
-      gate: 'oracle',
-      holds: this.wrong.length === 0,
-      measured: { streams: this.streams, rows: this.rows, seed, wrong: this.wrong.length },
-      detail: this.wrong.slice(0, linesMax),
-    };
-  }
-
-  private async compare(row: OracleRow): Promise<void> {
-    const { tenantId, slotEntityId } = row;
-    const table = this.table(row.table);
-    const key = keyText(table, row);
-    if (!isCovered(this.input.coverages, { tenantId, slot: slotOf(tenantId, slotEntityId) })) return;
-    if (this.seen.has(`${row.table} ${key}`)) return;
-    this.seen.add(`${row.table} ${key}`);
-    this.rows += 1;
-    for (const [side, parts] of this.sides()) {
-      const fault = await this.faultOf(side, table, parts, row);
-      if (fault !== null) this.wrong.push(`${side}: ${row.table} ${key}: ${fault}`);
-    }
-  }
-
-  private async faultOf(
-    side: 'left' | 'right',
-    table: AnyTable,
-    parts: readonly SnapshotPart[],
-    row: OracleRow,
-  ): Promise<string | null> {
-    const absent = await this.absentIn(table);
-    if (absent.isTableAbsent[side]) return null;
-    const found = await shownRow(table, parts, row, absent.bySide[side]);
-    if (row.values === null) return found === null ? null : 'it should not be there';
-    if (found === null) return 'it should be there, in its slot';
-    const differing = Object.entries(row.values)
-      .filter(([column]) => !absent.bySide[side].has(column))
-      .filter(([column, value]) => found[column] !== shownValue(value))
-      .map(([column]) => column)
-      .filter((column) => !this.isExpected(table, column));
-    return differing.length === 0 ? null : `the events say otherwise of ${differing.join(', ')}`;
-  }
-
-  /** What one side has not at all is the matter of the rows' gate. */
-  private async absentIn(table: AnyTable): Promise<AbsentColumns> {
-    const known = this.absent.get(table.name) ?? absentColumns(table, this.input, []);
-    this.absent.set(table.name, known);
-    return known;
-  }
-
-  /** What is declared to differ has two right values; nobody could say here which side is to have which. */
-  private isExpected({ name }: AnyTable, column: string): boolean {
-    return this.input.expectedDifferences.some(
-      ({ table, columns }) => table === name && (columns === 'rows' || columns.includes(column)),
-    );
-  }
-
-  private sides(): (readonly ['left' | 'right', readonly SnapshotPart[]])[] {
-    return [
-      ['left', this.input.left],
-      ['right', this.input.right],
-    ];
-  }
-
-  private table(name: string): AnyTable {
-    const table = this.tables.get(name);
-    if (table === undefined) throw new Error(`The oracle of ${this.input.tier.tier} knows a table ${name}`);
-    return table;
-  }
 }

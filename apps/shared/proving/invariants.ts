@@ -38,18 +38,17 @@ export function balancesOf(tier: ProjectionTier): Balance[] {
 /** Gate 6: rows do not contradict each other, be it in one target, over several or across tiers, at the one position. */
 export async function provesInvariants(input: InvariantsInput): Promise<GateResult> {
   const { tier, parts, signal } = input;
-  const violations: Violation[] = [];
-  for (const part of parts.get(tier.tier) ?? []) {
-    signal.throwIfAborted();
-    violations.push(...(await checkTables(tier, part, input.position)), ...(await rowViolations(tier, part)));
-  }
+  signal.throwIfAborted();
+  const ofParts = await Promise.all(
+    (parts.get(tier.tier) ?? []).map(async (part) => [
+      ...(await checkTables(tier, part, input.position)),
+      ...(await rowViolations(tier, part)),
+    ]),
+  );
+  signal.throwIfAborted();
   const exceptTenants = await tenantsParked([...parts.values()].flat());
   const balances = input.spansAllSlots ? balancesOf(tier) : [];
-  for (const balance of balances) {
-    signal.throwIfAborted();
-    const violation = await imbalanceThatStays(balance, input, exceptTenants);
-    if (violation !== null) violations.push(violation);
-  }
+  const violations = [...ofParts.flat(), ...(await imbalancesThatStay(balances, input, exceptTenants))];
   return {
     gate: 'invariants',
     holds: violations.length === 0,
@@ -70,21 +69,19 @@ export async function provesInvariants(input: InvariantsInput): Promise<GateResu
 }
 
 async function rowViolations(tier: ProjectionTier, part: SnapshotPart): Promise<Violation[]> {
-  const found: Violation[] = [];
-  for (const { name, violations } of tier.rowInvariants ?? []) {
-    const { rows } = await part.snapshot.read((client) =>
-      client.query<{ key: string; count: string }>(
-        `select key, count(*) over () as count from (${sqlFor(tier, part, violations)}) v order by key limit ${keysListedMax}`,
-      ),
-    );
-    if (rows.length > 0)
-      found.push({
-        invariant: `${name} (${part.schema})`,
-        keys: rows.map(({ key }) => key),
-        count: Number(rows[0]?.count ?? 0),
-      });
-  }
-  return found;
+  const found = await Promise.all(
+    (tier.rowInvariants ?? []).map(async ({ name, violations }): Promise<Violation[]> => {
+      const { rows } = await part.snapshot.read((client) =>
+        client.query<{ key: string; count: string }>(
+          `select key, count(*) over () as count from (${sqlFor(tier, part, violations)}) v order by key limit ${keysListedMax}`,
+        ),
+      );
+      if (rows.length === 0) return [];
+      const keys = rows.map(({ key }) => key);
+      return [{ invariant: `${name} (${part.schema})`, keys, count: Number(rows[0]?.count ?? 0) }];
+    }),
+  );
+  return found.flat();
 }
 
 async function tenantsParked(parts: readonly SnapshotPart[]): Promise<string[]> {
@@ -102,32 +99,57 @@ async function tenantsParked(parts: readonly SnapshotPart[]): Promise<string[]> 
  * A message that moves is attached to one conversation before it is detached from the other, in two streams; between the
  * two the figures of both are honest and do not agree. So a key counts only if it is out of balance at later positions too.
  */
-async function imbalanceThatStays(
-  balance: Balance,
+async function imbalancesThatStay(
+  balances: readonly Balance[],
   input: InvariantsInput,
   exceptTenants: readonly string[],
-): Promise<Violation | null> {
-  const look = async (parts: PartsByTier): Promise<Map<string, Imbalance>> => {
-    const found = await imbalances(balance, {
-      parts,
-      hash: input.hash,
-      exceptTenants,
-    } satisfies BalanceInput);
-    return new Map(found.map((imbalance) => [imbalance.key, imbalance]));
-  };
-  let found = await look(input.parts);
-  for (let tries = 1; found.size > 0 && tries < triesMax; tries++) {
+): Promise<Violation[]> {
+  let suspects = await outOfBalance(balances, input, input.parts, exceptTenants);
+  for (let tries = 1; suspects.size > 0 && tries < triesMax; tries++) {
+    input.signal.throwIfAborted();
     const { byTier, moment } = await input.later();
-    const again = await look(byTier).finally(() => moment.end());
-    found = new Map([...found].filter(([key]) => again.has(key)));
+    const again = await outOfBalance([...suspects.keys()], input, byTier, exceptTenants).finally(() =>
+      moment.end(),
+    );
+    suspects = new Map(
+      [...suspects]
+        .map(([balance, found]) => [balance, stillOut(found, again.get(balance) ?? [])] as const)
+        .filter(([, found]) => found.length > 0),
+    );
   }
-  const unexplained = await withoutMissingContent(balance, [...found.values()], input);
-  if (unexplained.length === 0) return null;
+  const found: Violation[] = [];
+  for (const [balance, imbalances] of suspects) {
+    const unexplained = await withoutMissingContent(balance, imbalances, input);
+    if (unexplained.length > 0) found.push(violationOf(balance, unexplained));
+  }
+  return found;
+}
+
+/** Without those that are in balance. */
+async function outOfBalance(
+  balances: readonly Balance[],
+  { hash }: InvariantsInput,
+  parts: PartsByTier,
+  exceptTenants: readonly string[],
+): Promise<Map<Balance, readonly Imbalance[]>> {
+  const looks = balances.map(
+    async (balance) =>
+      [balance, await imbalances(balance, { parts, hash, exceptTenants } satisfies BalanceInput)] as const,
+  );
+  return new Map((await Promise.all(looks)).filter(([, found]) => found.length > 0));
+}
+
+function stillOut(found: readonly Imbalance[], again: readonly Imbalance[]): readonly Imbalance[] {
+  const keys = new Set(again.map(({ key }) => key));
+  return found.filter(({ key }) => keys.has(key));
+}
+
+function violationOf({ name }: Balance, unexplained: readonly Imbalance[]): Violation {
   const keys = unexplained
     .slice(0, keysListedMax)
     .map(({ key, left, right }) => `${key} (${left} and ${right})`)
     .sort();
-  return { invariant: balance.name, keys, count: unexplained.length };
+  return { invariant: name, keys, count: unexplained.length };
 }
 
 async function withoutMissingContent(

@@ -27,13 +27,13 @@ export class Moment {
       ...new Map(targets.map((target) => [`${target.databaseRef} ${target.schema}`, target])).values(),
     ];
     const held = distinct.map(({ databaseRef, schema }) => ({ pool: databases.owner(databaseRef), schema }));
+    const names = [...new Set(distinct.map(({ databaseRef }) => databaseRef))];
+    const prepared = await Promise.all(names.map((name) => databases.prepared(name)));
+    const snapshots = new Map(prepared.map((snapshot) => [snapshot.databaseRef, snapshot]));
     const since = performance.now();
     const barrier = await raiseBarrier(held, { signal });
-    let snapshots: Map<string, Snapshot>;
     try {
-      const names = [...new Set(distinct.map(({ databaseRef }) => databaseRef))];
-      const taken = await Promise.all(names.map((name) => databases.snapshot(name)));
-      snapshots = new Map(taken.map((snapshot) => [snapshot.databaseRef, snapshot]));
+      await Promise.all(prepared.map((snapshot) => snapshot.take()));
     } finally {
       await barrier.release();
     }

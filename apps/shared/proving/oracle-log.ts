@@ -20,12 +20,11 @@ const streamsHeldMax = 200;
 
 /** The log as the tier has taken it in. */
 export function oracleLog({ store, position, withContent, parked, hints }: ProvedLog): OracleLog {
-  const known = new Map<string, readonly Recorded<MailfoldEvent>[]>();
-  const read = async (stream: OracleStream): Promise<readonly Recorded<MailfoldEvent>[]> => {
-    const name = streamName(stream.category as Category, stream.tenantId, stream.entityId);
-    const held = known.get(name);
-    if (held !== undefined) return held;
-    const stopsAt = parked.get(`${stream.tenantId} ${stream.entityId}`);
+  const known = new Map<string, Promise<readonly Recorded<MailfoldEvent>[]>>();
+  const takenIn = async (
+    name: string,
+    stopsAt: bigint | undefined,
+  ): Promise<readonly Recorded<MailfoldEvent>[]> => {
     const events: Recorded<MailfoldEvent>[] = [];
     for (const record of await store.readStreamRecords(name)) {
       if (record.position > position || (stopsAt !== undefined && record.position >= stopsAt)) break;
@@ -34,6 +33,13 @@ export function oracleLog({ store, position, withContent, parked, hints }: Prove
       if ('undecodable' in event) break;
       events.push(event);
     }
+    return events;
+  };
+  const read = (stream: OracleStream): Promise<readonly Recorded<MailfoldEvent>[]> => {
+    const name = streamName(stream.category as Category, stream.tenantId, stream.entityId);
+    const held = known.get(name);
+    if (held !== undefined) return held;
+    const events = takenIn(name, parked.get(`${stream.tenantId} ${stream.entityId}`));
     if (known.size >= streamsHeldMax) known.clear();
     known.set(name, events);
     return events;

@@ -99,23 +99,17 @@ async function proveIn(databases: ProvedDatabases, options: ProveOptions): Promi
   onProgress?.({ phase: 'barrier', done: 0, total: 1 });
   const stand = await comeToStand(databases, plan, signal);
   const { position } = stand.moment;
-  const ledger = new LogLedger(control, store);
-  onProgress?.({ phase: 'completeness', done: 0, total: 1 });
-  const census = await ledgerCensus(ledger, position, signal);
-  const completeness = await provesCompleteness(
-    {
-      ...{ ledger, store, coverages, position, sides: stand.lanes, signal },
-      newlyParked: await newlyParked(stand.left, stand.right),
-    },
-    census,
-  );
   const hash = stand.moment.isHashedAlike ? 'hashtextextended' : 'md5';
   const expectedDifferences = [...(tier.expectedDifferences ?? []), ...(options.expectedDifferences ?? [])];
   let tablesDone = 0;
-  const compared = await compareRows({
-    ...{ tier, left: stand.left, right: stand.right, hash, expectedDifferences, signal },
-    onTable: () => onProgress?.({ phase: 'rows', done: (tablesDone += 1), total: tablesOf(tier).length }),
-  });
+  // The ledger writes once a second; meanwhile rows are compared.
+  const [{ census, completeness }, compared] = await Promise.all([
+    countedBy(new LogLedger(control, store), stand, options),
+    compareRows({
+      ...{ tier, left: stand.left, right: stand.right, hash, expectedDifferences, signal },
+      onTable: () => onProgress?.({ phase: 'rows', done: (tablesDone += 1), total: tablesOf(tier).length }),
+    }),
+  ]);
   onProgress?.({ phase: 'oracle', done: 0, total: 1 });
   const seed = options.oracle?.seed ?? randomInt(2 ** 31);
   const oracle = await consultOracle({
@@ -144,6 +138,23 @@ async function proveIn(databases: ProvedDatabases, options: ProveOptions): Promi
   const gates: GateResult[] = [completeness, ...compared.gates, oracle, shadowReads, invariants];
   const { tables, slots } = compared;
   return { ...certificateOf(options, plan, { moment: stand.moment, census, hash, tables, gates }), slots };
+}
+
+async function countedBy(
+  ledger: LogLedger,
+  { moment: { position }, left, right, lanes }: Stand,
+  { store, coverages, signal, onProgress }: ProveOptions,
+): Promise<{ census: Census; completeness: GateResult }> {
+  onProgress?.({ phase: 'completeness', done: 0, total: 1 });
+  const census = await ledgerCensus(ledger, position, signal);
+  const completeness = await provesCompleteness(
+    {
+      ...{ ledger, store, coverages, position, sides: lanes, signal },
+      newlyParked: await newlyParked(left, right),
+    },
+    census,
+  );
+  return { census, completeness };
 }
 
 /** Which targets a proof reads, before it reads them. */

@@ -10,27 +10,75 @@ import type { SnapshotPart } from './snapshot-part';
 
 export type ShownRow = Readonly<Record<string, string | null>>;
 
-/** A row of a side as text, one spelling per value; null where it is not there, or not in its slot. */
-export async function shownRow(
+/** What tells a row of a table from the others, and which slot it belongs to. */
+export type RowPlace = Pick<OracleRow, 'tenantId' | 'slotEntityId' | 'key'>;
+
+/**
+ * Rows of a side as text, one spelling per value, by {@link keyText}; those that are not there, or not in their slot, are
+ * missing. One statement per target, since there may be hundreds.
+ */
+export async function shownRows(
   table: AnyTable,
   parts: readonly SnapshotPart[],
-  { tenantId, slotEntityId, key }: Pick<OracleRow, 'tenantId' | 'slotEntityId' | 'key'>,
+  places: readonly RowPlace[],
   /** Columns that the side has not. */
   absent: ReadonlySet<string>,
-): Promise<ShownRow | null> {
-  const slot = slotOf(tenantId, slotEntityId);
-  const part = parts.find(({ coverage }) => covers(coverage, { tenantId, slot }));
-  if (part === undefined) return null;
-  const names = Object.keys(key);
-  const matches = names.map((name, index) => ` and t.${escapeIdentifier(name)}::text = $${index + 3}`);
-  const { rows } = await part.snapshot.read((client) =>
-    client.query<Record<string, string | null>>(
-      `select ${shownColumns(table, absent)} from ${new RowText(table).from(part.schema)}
-       where t.tenant_id = $1 and t.slot = $2${matches.join('')}`,
-      [tenantId, slot, ...names.map((name) => String(key[name]))],
+): Promise<Map<string, ShownRow>> {
+  const byPart = new Map<SnapshotPart, RowPlace[]>();
+  for (const place of places) {
+    const part = partHolding(parts, place.tenantId, place.slotEntityId);
+    if (part !== undefined) byPart.set(part, [...(byPart.get(part) ?? []), place]);
+  }
+  const found = await Promise.all(
+    [...byPart].map(async ([part, its]): Promise<[string, ShownRow][]> => {
+      const rows = await shownRowsOf(table, part, its, absent);
+      return rows.flatMap(({ nth, ...row }) => {
+        const place = its[Number(nth) - 1];
+        return place === undefined ? [] : [[keyText(table, place), normalised(table, row)]];
+      });
+    }),
+  );
+  return new Map(found.flat());
+}
+
+/** The part of a side that has the rows of an entity. */
+export function partHolding(
+  parts: readonly SnapshotPart[],
+  tenantId: string,
+  entityId: string,
+): SnapshotPart | undefined {
+  const slot = slotOf(tenantId, entityId);
+  return parts.find(({ coverage }) => covers(coverage, { tenantId, slot }));
+}
+
+async function shownRowsOf(
+  table: AnyTable,
+  { snapshot, schema }: SnapshotPart,
+  places: readonly RowPlace[],
+  absent: ReadonlySet<string>,
+): Promise<(ShownRow & { nth: string })[]> {
+  const names = Object.keys(places[0]?.key ?? {});
+  // Compared in the type of its column, so that the index of the key serves.
+  const matches = names.map(
+    (name, index) =>
+      ` and t.${escapeIdentifier(name)} = wanted.key_${index}::${table.columns[name] ?? 'text'}`,
+  );
+  const lists = names.map((_name, index) => `, $${index + 3}::text[]`).join('');
+  const listNames = names.map((_name, index) => `, key_${index}`).join('');
+  const { rows } = await snapshot.read((client) =>
+    client.query<ShownRow & { nth: string }>(
+      `select wanted.nth, ${shownColumns(table, absent)}
+       from unnest($1::uuid[], $2::int[]${lists}) with ordinality as wanted (tenant_id, slot${listNames}, nth)
+       join ${new RowText(table).from(schema)}
+         on t.tenant_id = wanted.tenant_id and t.slot = wanted.slot${matches.join('')}`,
+      [
+        places.map(({ tenantId }) => tenantId),
+        places.map(({ tenantId, slotEntityId }) => slotOf(tenantId, slotEntityId)),
+        ...names.map((name) => places.map(({ key }) => String(key[name]))),
+      ],
     ),
   );
-  return rows[0] === undefined ? null : normalised(table, rows[0]);
+  return rows;
 }
 
 /** Keys of all rows of a tenant, in the order of the table's primary key. */

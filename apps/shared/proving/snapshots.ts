@@ -2,7 +2,6 @@ import { bulkhead, type BulkheadPolicy } from 'cockatiel';
 import type { Pool, PoolClient } from 'pg';
 import { urlNamed, type DatabaseUrls } from '../generations/generations';
 import { createPool } from '../postgres/pool';
-import { inTransaction } from '../postgres/transaction';
 
 /** A digest reads a whole table. */
 const statementTimeoutMs = 6 * 3_600_000;
@@ -31,16 +30,21 @@ export class ProvedDatabases {
   }
 
   /**
-   * Keeps the present state of a database readable: an exported snapshot, for as long as this object is open. Its readers
-   * all see the rows of this one moment, whatever is written meanwhile.
+   * A session that stands ready to keep the state of a database readable, from {@link Snapshot.take} on. All that takes
+   * time is done here, before lanes are held.
    */
-  async snapshot(databaseRef: string): Promise<Snapshot> {
+  async prepared(databaseRef: string): Promise<Snapshot> {
     const database = this.database(databaseRef);
-    const client = await database.auditor.connect();
-    const snapshot = await exported(databaseRef, database, client).catch((error: unknown) => {
+    const [client] = await Promise.all([database.auditor.connect(), database.owner.query('select')]);
+    try {
+      await client.query('begin isolation level repeatable read read only');
+      // The pool's bound on idle transactions is for those that were forgotten; this one is meant to stay.
+      await client.query('set local idle_in_transaction_session_timeout = 0');
+    } catch (error) {
       client.release(true);
       throw error;
-    });
+    }
+    const snapshot = new Snapshot(databaseRef, database, client);
     this.held.add(snapshot);
     return snapshot;
   }
@@ -67,12 +71,9 @@ export class ProvedDatabases {
       queryTimeoutMs: statementTimeoutMs,
       connectionTimeoutMs: 10_000,
     };
-    // One more for the session that holds the snapshot, and one for a second position.
-    const auditor = createPool(url, {
-      ...bounds,
-      role: 'mailfold_auditor',
-      maxConnections: this.readers + 2,
-    });
+    // Each of two positions has its readers, and a session that holds the snapshot.
+    const maxConnections = 2 * (this.readers + 1);
+    const auditor = createPool(url, { ...bounds, role: 'mailfold_auditor', maxConnections });
     const owner = createPool(url, { ...bounds, maxConnections: 2 });
     const database = { auditor, owner, turns: bulkhead(this.readers, Number.POSITIVE_INFINITY) };
     this.databases.set(databaseRef, database);
@@ -80,55 +81,92 @@ export class ProvedDatabases {
   }
 }
 
-async function exported(
-  databaseRef: string,
-  database: ProvedDatabase,
-  client: PoolClient,
-): Promise<Snapshot> {
-  await client.query('begin isolation level repeatable read read only');
-  // The pool's bound on idle transactions is for those that were forgotten; this one is meant to stay.
-  await client.query('set local idle_in_transaction_session_timeout = 0');
-  const { rows } = await client.query<{ id: string; major: number; probe: string }>(
-    `select pg_export_snapshot() as id, current_setting('server_version_num')::int / 10000 as major,
-            hashtextextended('mailfold', 0)::text as probe`,
-  );
-  const [row] = rows;
-  if (row === undefined) throw new Error(`${databaseRef} exports no snapshot`);
-  return new Snapshot(databaseRef, database, client, row.id, `${row.major} ${row.probe}`);
-}
-
-/** One moment of one database. */
+/** One moment of one database, from {@link take} on. All who read it see the same rows, whatever is written meanwhile. */
 export class Snapshot {
+  private exported: { readonly id: string; readonly hashFamily: string } | null = null;
+  /** Sessions that have come to the moment stay there: to bring one there takes three messages. */
+  private readonly sessions = new Set<PoolClient>();
+  private readonly idle: PoolClient[] = [];
+  private isEnded = false;
+
   constructor(
     readonly databaseRef: string,
     private readonly database: ProvedDatabase,
-    /** Its transaction keeps the snapshot. */
+    /** Its transaction keeps the snapshot, so that nothing else may fail in it. */
     private readonly holder: PoolClient,
-    private readonly id: string,
-    /** Servers that agree on it hash texts alike (hashtextextended may change between major versions). */
-    readonly hashFamily: string,
   ) {}
 
-  async end(): Promise<void> {
-    const isLost = await this.holder.query('rollback').then(
-      () => false,
-      () => true,
+  /** The moment is now. */
+  async take(): Promise<void> {
+    const { rows } = await this.holder.query<{ id: string; major: number; probe: string }>(
+      `select pg_export_snapshot() as id, current_setting('server_version_num')::int / 10000 as major,
+              hashtextextended('mailfold', 0)::text as probe`,
     );
-    this.holder.release(isLost);
+    const [row] = rows;
+    if (row === undefined) throw new Error(`${this.databaseRef} exports no snapshot`);
+    this.exported = { id: row.id, hashFamily: `${row.major} ${row.probe}` };
   }
 
-  /** Reads at this moment, from a connection of its own. */
-  read<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    const { auditor, turns } = this.database;
-    return turns.execute(() =>
-      inTransaction(
-        auditor,
-        async (client) => {
-          await client.query(`set transaction snapshot '${this.id}'`);
-          return work(client);
-        },
-        { isolation: 'repeatable read', readOnly: true },
-      ),
-    );
+  /** Servers that agree on it hash texts alike (hashtextextended may change between major versions). */
+  get hashFamily(): string {
+    return this.taken.hashFamily;
   }
+
+  async end(): Promise<void> {
+    this.isEnded = true;
+    await Promise.all([this.holder, ...this.idle.splice(0)].map(endSession));
+    // Whoever still reads reads for nobody.
+    for (const session of this.sessions) session.release(true);
+    this.sessions.clear();
+  }
+
+  /** Reads at this moment. After an error the session is not used again. */
+  read<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    return this.database.turns.execute(async () => {
+      const session = this.idle.pop() ?? (await this.opened());
+      this.sessions.add(session);
+      try {
+        return await work(session);
+      } catch (error) {
+        if (this.sessions.delete(session)) session.release(true);
+        throw error;
+      } finally {
+        if (this.sessions.delete(session)) this.setAside(session);
+      }
+    });
+  }
+
+  private setAside(session: PoolClient): void {
+    if (this.isEnded) session.release(true);
+    else this.idle.push(session);
+  }
+
+  private async opened(): Promise<PoolClient> {
+    const { id } = this.taken;
+    if (this.isEnded) throw new Error(`the moment of ${this.databaseRef} is over`);
+    const session = await this.database.auditor.connect();
+    try {
+      await session.query(
+        `begin isolation level repeatable read read only; set transaction snapshot '${id}';
+         set local idle_in_transaction_session_timeout = 0`,
+      );
+    } catch (error) {
+      session.release(true);
+      throw error;
+    }
+    return session;
+  }
+
+  private get taken(): { readonly id: string; readonly hashFamily: string } {
+    if (this.exported === null) throw new Error(`the moment of ${this.databaseRef} has not come`);
+    return this.exported;
+  }
+}
+
+async function endSession(session: PoolClient): Promise<void> {
+  const isLost = await session.query('rollback').then(
+    () => false,
+    () => true,
+  );
+  session.release(isLost);
 }
