@@ -5,8 +5,11 @@ const lineIntervalMs = 5_000;
 const rateWindowMs = 10_000;
 
 export interface Progress {
-  /** `done` of `total`, in the same unit; `count` is what the rate counts (events, mails). */
-  update(figures: { done: number; total: number; count: number }): void;
+  /**
+   * `done` of `total`, in the same unit; `count` is what the rate counts (events, mails). `secondsLeftInAll`, where it is
+   * known: until what this is a part of is over.
+   */
+  update(figures: { done: number; total: number; count: number; secondsLeftInAll?: number | null }): void;
   /** Shown above the bar. */
   say(text: string): void;
   stop(): void;
@@ -37,13 +40,13 @@ function barProgress(label: string, noun: string, rate: Rate, stream: NodeJS.Wri
   const bar = new SingleBar(options);
   bar.start(1, 0, { counted: '0', rate: '0', left: '' });
   return {
-    update({ done, total, count }) {
+    update({ done, total, count, secondsLeftInAll }) {
       rate.add(done, count);
       bar.setTotal(Math.max(total, 1));
       bar.update(done, {
         counted: groupedDigits(count),
         rate: shownRate(rate.perSecond()),
-        left: timeLeft(rate.secondsLeft(done, total)),
+        left: timeLeft(rate.secondsLeft(done, total), secondsLeftInAll),
       });
     },
     say(text) {
@@ -58,13 +61,13 @@ function barProgress(label: string, noun: string, rate: Rate, stream: NodeJS.Wri
 function lineProgress(label: string, noun: string, rate: Rate, stream: NodeJS.WriteStream): Progress {
   let lastLineAt = Date.now();
   return {
-    update({ done, total, count }) {
+    update({ done, total, count, secondsLeftInAll }) {
       rate.add(done, count);
       if (Date.now() - lastLineAt < lineIntervalMs) return;
       lastLineAt = Date.now();
       const percent = total === 0 ? 100 : Math.floor((100 * done) / total);
       stream.write(
-        `${label}: ${percent}%, ${groupedDigits(count)} ${noun}, ${shownRate(rate.perSecond())}/s, ${timeLeft(rate.secondsLeft(done, total))}\n`,
+        `${label}: ${percent}%, ${groupedDigits(count)} ${noun}, ${shownRate(rate.perSecond())}/s, ${timeLeft(rate.secondsLeft(done, total), secondsLeftInAll)}\n`,
       );
     },
     say: (text) => void stream.write(`${text}\n`),
@@ -76,9 +79,10 @@ export function shownRate(perSecond: number): string {
   return perSecond >= 10 ? groupedDigits(Math.round(perSecond)) : perSecond.toFixed(1);
 }
 
-export function timeLeft(seconds: number | null): string {
-  if (seconds === null) return 'time left unknown';
-  return seconds === 0 ? 'done' : `${duration(seconds)} left`;
+/** `inAll`: of the whole that this is a part of. */
+export function timeLeft(seconds: number | null, inAll: number | null = null): string {
+  const left = seconds === null ? 'time left unknown' : seconds === 0 ? 'done' : `${duration(seconds)} left`;
+  return inAll === null ? left : `${left}, ${duration(inAll)} in all`;
 }
 
 /** Over the last 10 s, because a mean since the start hides that it has stopped. */

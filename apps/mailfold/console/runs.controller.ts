@@ -46,9 +46,10 @@ export class RunsController {
   }
 
   @Post()
-  @Operation('Plan a run', 'Makes nothing but a row in the list of runs.')
-  async plan(@Body() body: PlanBody): Promise<RunView> {
-    return this.desk.operations.plan(await this.specOf(body));
+  @Operation('Plan a run', 'Says in `plan` what it makes, how long that takes and what room it needs.')
+  async plan(@Body() { estimate = true, ...body }: PlanBody): Promise<RunView> {
+    const { signal } = this.desk.background;
+    return this.desk.operations.plan(await this.specOf(body), estimate ? { signal } : null);
   }
 
   @Get(':run')
@@ -134,7 +135,7 @@ export class RunsController {
     ttlHours = ttlHoursDefault,
     slots,
     ...body
-  }: PlanBody): Promise<RunSpecInput> {
+  }: Omit<PlanBody, 'estimate'>): Promise<RunSpecInput> {
     return {
       // The class has every field, also those that were not sent.
       ...(Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) as typeof body),

@@ -106,6 +106,16 @@ export class PlanBody {
   @IsOptional()
   @IsIn(['stop', 'collect'])
   poison?: 'stop' | 'collect';
+
+  @ApiProperty({
+    required: false,
+    default: true,
+    description:
+      'Takes a sample of the log, to say what the run takes: up to minutes. false: answers at once.',
+  })
+  @IsOptional()
+  @IsBoolean()
+  estimate?: boolean;
 }
 
 export class StartBody {

@@ -12,13 +12,14 @@ import {
   type RepartitionFlags,
 } from './run-flags';
 import type { RunSpecInput } from './run-spec';
-import { printPlan, printRun } from './run-screens';
+import { printPlan } from './plan-screen';
+import { printRun } from './run-screens';
 import { tellRefuted, verifyWithBars } from './verify-with-bars';
 import type { Workplace } from './workplace';
 
 type Kind = 'rebuild' | 'repartition';
 
-/** `plan`: nothing is made but a row in the list of runs. */
+/** `plan`: takes a sample of the log for the figures; what remains is a row in the list of runs. */
 export async function planCommand(
   kind: Kind,
   tiers: readonly string[],
@@ -26,10 +27,27 @@ export async function planCommand(
   context: CommandContext,
 ): Promise<number | void> {
   return atDesk(context, async ({ operations, workplace }) => {
-    const view = await operations.plan(await specOf(kind, workplace, tiers, flags));
+    const spec = await specOf(kind, workplace, tiers, flags);
+    const view = await planWithBars(operations, spec, context);
     context.output.record(view);
     printPlan(context.output, view);
   });
+}
+
+async function planWithBars(
+  operations: Desk['operations'],
+  spec: RunSpecInput,
+  { signal }: CommandContext,
+): Promise<RunView> {
+  const bars = new PhaseBars();
+  try {
+    return await operations.plan(spec, {
+      signal,
+      onProgress: ({ phase, ...figures }) => bars.show({ ...figures, phase: `sample ${phase}` }),
+    });
+  } finally {
+    bars.stop();
+  }
 }
 
 /** `run`: brings a run to `loaded`, and on to where the flags say. */

@@ -1,17 +1,17 @@
 import { createProgress, type Progress } from '../progress';
-import type { RunProgress } from './runs';
+import type { PhaseFigures } from './operations/attendance';
 
 /** A progress bar per phase, one below the other, each with rate and time left. */
 export class PhaseBars {
   private phase: string | null = null;
   private bar: Progress | null = null;
-  private last: RunProgress | null = null;
+  private last: PhaseFigures | null = null;
 
-  show(progress: RunProgress): void {
+  show(progress: PhaseFigures & { readonly secondsLeftInAll?: number | null }): void {
     if (progress.phase !== this.phase) this.begin(progress);
     this.last = progress;
-    const { done, total, what, events } = progress;
-    this.bar?.update({ done, total, count: what === 'events' ? events : done });
+    const { done, total, what, events, secondsLeftInAll = null } = progress;
+    this.bar?.update({ done, total, count: what === 'events' ? events : done, secondsLeftInAll });
   }
 
   say(text: string): void {
@@ -25,7 +25,7 @@ export class PhaseBars {
     this.phase = null;
   }
 
-  private begin({ phase, what }: RunProgress): void {
+  private begin({ phase, what }: PhaseFigures): void {
     if (this.last !== null && this.bar !== null) {
       const { total, what: counted, events } = this.last;
       // The last figures of a phase may never come; the next one begins when it is over.

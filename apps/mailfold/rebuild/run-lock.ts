@@ -23,20 +23,36 @@ export async function lockRun(
   { run, tiers }: { readonly run: number; readonly tiers: readonly Tier[] },
   owner: string,
 ): Promise<RunLock> {
+  return lock(controlUrl, `${owner}, run ${run}`, [
+    { name: lockOfRun(run), of: `a run on ${tiers.join(', ')}` },
+    // In one order, so that two runs over the same tiers never wait for each other.
+    ...[...tiers].sort().map((tier) => ({ name: lockOfTier(tier), of: `a run on ${tier}` })),
+  ]);
+}
+
+/** Two estimates at a time would measure each other. Throws {@link RunRefused} as {@link lockRun} does. */
+export async function lockEstimate(controlUrl: string, owner: string): Promise<RunLock> {
+  return lock(controlUrl, `${owner}, estimate`, [{ name: 'estimate', of: 'an estimate' }]);
+}
+
+interface LockToTake {
+  readonly name: string;
+  /** What it stands for, to whoever is refused. */
+  readonly of: string;
+}
+
+async function lock(controlUrl: string, holder: string, locks: readonly LockToTake[]): Promise<RunLock> {
   const lost = new AbortController();
   const client = new Client({
     connectionString: controlUrl,
-    application_name: `${applicationPrefix}${owner}, run ${run}`.slice(0, applicationNameMax),
+    application_name: `${applicationPrefix}${holder}`.slice(0, applicationNameMax),
     keepAlive: true,
     connectionTimeoutMillis: connectTimeoutMs,
   });
   client.on('error', () => lost.abort(new Error('the lock of the run was lost with its connection')));
   await client.connect();
   try {
-    // In one order, so that two runs over the same tiers never wait for each other.
-    const names = [lockOfRun(run), ...[...tiers].sort().map(lockOfTier)];
-    for (const [index, name] of names.entries())
-      if (!(await isTaken(client, name))) await refuse(client, name, tiers[index - 1] ?? tiers.join(', '));
+    for (const wanted of locks) if (!(await isTaken(client, wanted.name))) await refuse(client, wanted);
   } catch (error) {
     await client.end();
     throw error;
@@ -52,10 +68,10 @@ async function isTaken(client: Client, name: string): Promise<boolean> {
   return rows[0]?.locked === true;
 }
 
-async function refuse(client: Client, name: string, tiers: string): Promise<never> {
+async function refuse(client: Client, { name, of }: LockToTake): Promise<never> {
   const holder = await holderOf(client, name);
   const who = holder === null ? '' : ` (${holder})`;
-  throw new RunRefused(`a run on ${tiers} is under way already${who}`, null, ['status']);
+  throw new RunRefused(`${of} is under way already${who}`, null, ['status']);
 }
 
 export function lockOfRun(run: number): string {

@@ -2,6 +2,8 @@ import type { Certificate } from '../../shared/proving/certificate';
 import { groupedDigits, table, type Output } from '../output';
 import { shownRate, timeLeft } from '../progress';
 import type { RunDetails, RunView } from './operations/run-view';
+import { tookLine } from './plan-screen';
+import { isFillable } from './run-states';
 import type { RunProgress } from './runs';
 
 /** The screens of `mailfold rebuild` and `mailfold repartition`; docs/rebuild.md shows each of them. */
@@ -13,6 +15,7 @@ export function printRun(output: Output, view: RunView | RunDetails): void {
   if (workedOnBy !== null) output.line(`  at work     ${workedOnBy}`);
   if (workedOnBy !== null && progress !== null) output.line(`  progress    ${progressLine(progress)}`);
   if (eventsPerSecondMax !== null) output.line(`  throttle    ${groupedDigits(eventsPerSecondMax)} events/s`);
+  if (progress !== null && !isFillable(state)) output.line(`  took        ${tookLine(view.plan, progress)}`);
   for (const { tier, generation, isLive, targets } of view.generations)
     output.line(
       `  ${tier.padEnd(11)} generation ${generation}${isLive ? ', serving' : ''}: ` +
@@ -40,23 +43,6 @@ export function printList(output: Output, views: readonly RunView[]): void {
   for (const line of table([['run', 'state', 'what', 'progress or next'], ...rows])) output.line(line);
 }
 
-export function printPlan(output: Output, view: RunView): void {
-  output.line(`Plan ${view.run}: ${view.what} (code ${view.codeVersion})`);
-  for (const { tier, targets, moving } of view.plan.tiers) {
-    output.line(`  ${tier}`);
-    for (const { databaseRef, coverage } of targets)
-      output.line(
-        `    to make   ${databaseRef}, slots ${coverage.slots.from}-${coverage.slots.to}` +
-          (coverage.tenantId === null ? '' : `, tenant ${coverage.tenantId}`),
-      );
-    for (const { slots, from, to } of view.kind === 'repartition' ? moving : [])
-      output.line(
-        `    moves     slots ${slots.from}-${slots.to} from ${from.databaseRef} ${from.schema} to ${to}`,
-      );
-  }
-  output.line(`  next        ${view.next.join(' | ')}`);
-}
-
 export function printCertificates(output: Output, { certificates }: RunView): void {
   for (const certificate of Object.values(certificates) as Certificate[]) {
     const { tier, left, right, position, heldMs, holds, gates } = certificate;
@@ -79,12 +65,13 @@ export function progressLine({
   what,
   perSecond,
   secondsLeft,
+  secondsLeftInAll,
   slowed,
 }: RunProgress): string {
   const percent = total === 0 ? 100 : Math.floor((100 * done) / total);
   return (
     `${phase} ${percent}% | ${groupedDigits(done)} of ${groupedDigits(total)} ${what} | ${shownRate(perSecond)} events/s | ` +
-    timeLeft(secondsLeft) +
+    timeLeft(secondsLeft, secondsLeftInAll) +
     (slowed === undefined ? '' : ` | slowed ${slowed}`)
   );
 }

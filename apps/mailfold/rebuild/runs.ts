@@ -1,6 +1,7 @@
 import type { ClientBase, Pool } from 'pg';
 import type { Tier } from '../../../projections/projection';
 import { inTransaction } from '../../shared/postgres/transaction';
+import type { Estimate } from '../../shared/rebuilding/estimate/estimate';
 import type { TierLayout } from './layout';
 import { described, runSpec, type RunSpec } from './run-spec';
 import { refuseIllegal, RunRefused, type RunState, type Step } from './run-states';
@@ -8,8 +9,12 @@ import { refuseIllegal, RunRefused, type RunState, type Step } from './run-state
 /** What a run will make, as it was reckoned when it was planned. */
 export interface RunPlan {
   readonly tiers: readonly ({ readonly tier: Tier } & TierLayout)[];
-  /** Figures of the dry run, for people; null where none was made. */
-  readonly estimate: object | null;
+  /** How many lanes share the slots of each target. */
+  readonly lanes: number;
+  /** The log is read, or the rows that serve are copied. */
+  readonly source: 'replay' | 'copy';
+  /** The dry run; null where none was made: for a run without a plan, for copies, and for an empty log. */
+  readonly estimate: Estimate | null;
 }
 
 /** What the working process tells of itself, at most once a second. */
@@ -21,8 +26,12 @@ export interface RunProgress {
   readonly what: string;
   readonly events: number;
   readonly perSecond: number;
-  /** Null while nobody can say. */
+  /** Of the phase. Null while nobody can say. */
   readonly secondsLeft: number | null;
+  /** Of all phases but the tail, by the estimate of the plan. Null where there is none, and while nobody can say. */
+  readonly secondsLeftInAll: number | null;
+  /** What each phase has taken so far, over all processes that have worked on it, without pauses. */
+  readonly seconds: Readonly<Record<string, number>>;
   /** Present while the governor or the throttle slows the run down. */
   readonly slowed?: string;
 }

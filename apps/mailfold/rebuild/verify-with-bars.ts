@@ -13,7 +13,7 @@ export async function verifyWithBars(
 ): Promise<RunView> {
   const bars = new PhaseBars();
   const onProgress = ({ phase, done, total }: { phase: string; done: number; total: number }): void =>
-    bars.show({ phase, done, total, what: 'steps', events: 0, perSecond: 0, secondsLeft: null });
+    bars.show({ phase, done, total, what: 'steps', events: 0 });
   const view = await operations.verify(run, { signal, onProgress }).finally(() => bars.stop());
   printCertificates(output, view);
   output.line(`Written to ${view.certificateFile}.`);

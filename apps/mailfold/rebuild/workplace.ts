@@ -17,6 +17,8 @@ export interface Workplace {
   readonly controlUrl: string;
   readonly urls: DatabaseUrls;
   readonly codeVersion: string;
+  /** How many lanes share the slots of each target that a run makes. */
+  readonly lanes: number;
   /** Names this process to others: user, host and process id. */
   readonly owner: string;
   /** As owner, for schemas and checkpoints, or in a role. Throws when the variable is not set. */
@@ -26,13 +28,18 @@ export interface Workplace {
   log(): LogAccess;
   /** Where a run keeps its files: its spool while it is filled, its certificates afterwards. */
   runFolder(run: number): string;
+  /** The spool of an estimate. One is made at a time. */
+  readonly estimateFolder: string;
 }
 
 /** `onEnd` is told how to close what was opened. */
 export function openWorkplace(place: { readonly onEnd: (close: () => unknown) => void }): Workplace {
   const url = controlUrl();
   const urls = tierDatabaseUrls();
-  const { DATA_DIR } = loadConfig(z.object({ DATA_DIR: sharedVariables.DATA_DIR }));
+  const { DATA_DIR, PROJECTOR_LANES: lanes } = loadConfig(
+    z.object({ DATA_DIR: sharedVariables.DATA_DIR, PROJECTOR_LANES: sharedVariables.PROJECTOR_LANES }),
+  );
+  const folder = join(resolve(DATA_DIR), 'rebuild');
   const pools = new Map<string, Pool>();
   let store: EventStore | undefined;
   return {
@@ -40,6 +47,7 @@ export function openWorkplace(place: { readonly onEnd: (close: () => unknown) =>
     controlUrl: url,
     urls,
     codeVersion: codeVersion(),
+    lanes,
     owner: `${process.env['USER'] ?? 'mailfold'}@${hostname()} process ${process.pid}`,
     pool: (databaseRef, role) => {
       const name = `${databaseRef} ${role ?? ''}`;
@@ -49,6 +57,7 @@ export function openWorkplace(place: { readonly onEnd: (close: () => unknown) =>
     },
     store: () => (store ??= openLog(place)),
     log: logAccess,
-    runFolder: (run) => join(resolve(DATA_DIR), 'rebuild', `run-${run}`),
+    runFolder: (run) => join(folder, `run-${run}`),
+    estimateFolder: join(folder, 'estimate'),
   };
 }

@@ -8,12 +8,15 @@ import { requeue, type RequeueOutcome } from '../../shared/projecting/requeue';
 import { CommandFailure, exitCodes, type CommandContext } from '../command-run';
 import { controlUrl, openLog, openPool, tierNamed } from '../connections';
 import { plural } from '../output';
+import { createProgress } from '../progress';
 
 export interface RequeueOptions {
   readonly tenant?: string;
   readonly sequence?: string;
   readonly all?: boolean;
 }
+
+const eventsPerUpdate = 100;
 
 interface ParkedSequence {
   readonly tenantId: string;
@@ -43,18 +46,32 @@ export async function requeueCommand(
   const parser = tier.withContent ? createMailParser({ threads: 1, timeoutMs: replayParseTimeoutMs }) : null;
   if (parser) context.onEnd(() => parser.close());
   const done: Requeued[] = [];
-  for (const { generation, schema, databaseRef } of targets)
-    for (const sequence of await parkedIn(pools(databaseRef, 'mailfold_auditor'), schema)) {
-      if (!wanted(sequence)) continue;
+  const parked: { readonly target: Target; readonly sequence: ParkedSequence }[] = [];
+  for (const target of targets)
+    for (const sequence of await parkedIn(pools(target.databaseRef, 'mailfold_auditor'), target.schema))
+      if (wanted(sequence)) parked.push({ target, sequence });
+  const progress = createProgress(`requeue ${tier.tier}`, 'events');
+  let events = 0;
+  const update = (): void => progress.update({ done: done.length, total: parked.length, count: events });
+  try {
+    for (const { target, sequence } of parked) {
       context.signal.throwIfAborted();
+      const { generation, schema, databaseRef } = target;
       const outcome = await requeue({
         ...{ store, tier, parser, schema, ...sequence, signal: context.signal },
         pool: pools(databaseRef, 'mailfold_projector'),
+        onEvent: () => {
+          events += 1;
+          if (events % eventsPerUpdate === 0) update();
+        },
       });
-      const requeued = { ...sequence, generation, schema, outcome };
-      done.push(requeued);
-      tell(context, requeued);
+      done.push({ ...sequence, generation, schema, outcome });
+      update();
     }
+  } finally {
+    progress.stop();
+    for (const requeued of done) tell(context, requeued);
+  }
   const stays = done.filter(({ outcome }) => outcome.outcome === 'still-poison');
   const remaining = new Set(stays.map(({ tenantId, sequenceId }) => `${tenantId} ${sequenceId}`)).size;
   context.output.record({

@@ -53,12 +53,21 @@ describe('the console', () => {
       status: 400,
       body: { errors: [{ detail: 'a re-partition takes one of shards, tenant and history partitions' }] },
     });
+    expect(await ask('POST', '/v1/runs', { kind: 'rebuild', tiers: ['oltp'], estimate: 'no' })).toMatchObject(
+      {
+        status: 400,
+        body: { errors: [{ field: 'estimate' }] },
+      },
+    );
     expect(await ask('GET', '/v1/runs/77')).toMatchObject({
       status: 404,
       type: 'application/problem+json; charset=utf-8',
     });
     const planned = await ask('POST', '/v1/runs', { kind: 'rebuild', tiers: ['oltp'] });
-    expect(planned).toMatchObject({ status: 201, body: { run: 1, state: 'planned', generations: [] } });
+    expect(planned).toMatchObject({
+      status: 201,
+      body: { run: 1, state: 'planned', generations: [], plan: { estimate: { tables: expect.any(Array) } } },
+    });
     expect(await ask('POST', '/v1/runs/1/cutover', {})).toMatchObject({
       status: 409,
       body: {

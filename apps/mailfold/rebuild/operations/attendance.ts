@@ -2,9 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Rate } from '../../progress';
 import type { Pace } from '../pace';
 import { RunRefused } from '../run-states';
-import type { RunProgress, Runs } from '../runs';
+import { PhaseClock, secondsLeftInAll } from '../phase-clock';
+import type { Run, RunProgress, Runs } from '../runs';
 
 const intervalMs = 500;
+/** Of a bulk load; until it says so, tables are being made. */
+const firstPhase = 'prepare';
 
 /** What a phase tells of itself. */
 export interface PhaseFigures {
@@ -25,10 +28,12 @@ export class Attendance {
   private progress: RunProgress | null = null;
   private rate = new Rate();
   private slowed: string | undefined;
+  private readonly clock: PhaseClock;
+  private readonly run: number;
 
   constructor(
     private readonly runs: Runs,
-    private readonly run: number,
+    private readonly begun: Run,
     private readonly pace: Pace,
     private readonly hooks: {
       readonly onProgress: (progress: RunProgress) => void;
@@ -36,6 +41,8 @@ export class Attendance {
       readonly onTakenAway: (reason: RunRefused) => void;
     },
   ) {
+    this.run = begun.run;
+    this.clock = new PhaseClock(begun.progress?.seconds ?? {}, firstPhase);
     this.loop = this.attend();
   }
 
@@ -45,13 +52,19 @@ export class Attendance {
   }
 
   tell(figures: PhaseFigures): void {
-    if (figures.phase !== this.progress?.phase) this.rate = new Rate();
+    if (figures.phase !== this.progress?.phase) {
+      this.rate = new Rate();
+      this.clock.begin(figures.phase);
+    }
     this.rate.add(figures.done, figures.events);
     this.pace.counted(figures.events);
+    const secondsLeft = this.rate.secondsLeft(figures.done, figures.total);
+    const seconds = this.clock.seconds();
+    const planned = this.begun.plan.estimate?.phases ?? [];
     this.progress = {
-      ...figures,
+      ...{ ...figures, secondsLeft, seconds },
       perSecond: this.rate.perSecond(),
-      secondsLeft: this.rate.secondsLeft(figures.done, figures.total),
+      secondsLeftInAll: secondsLeftInAll(planned, { phase: figures.phase, secondsLeft, seconds }),
       ...(this.slowed === undefined ? {} : { slowed: this.slowed }),
     };
     this.hooks.onProgress(this.progress);
@@ -65,7 +78,11 @@ export class Attendance {
   async end(): Promise<void> {
     this.ended.abort();
     await this.loop;
-    await this.runs.attend(this.run, this.progress).catch(() => undefined);
+    await this.runs.attend(this.run, this.latest()).catch(() => undefined);
+  }
+
+  private latest(): RunProgress | null {
+    return this.progress && { ...this.progress, seconds: this.clock.seconds() };
   }
 
   private async attend(): Promise<void> {
@@ -83,9 +100,10 @@ export class Attendance {
 
   private async obey(): Promise<void> {
     const { runs, run, pace } = this;
-    const { state, wish, eventsPerSecondMax } = await runs.attend(run, this.progress);
+    const { state, wish, eventsPerSecondMax } = await runs.attend(run, this.latest());
     pace.bound({ operator: eventsPerSecondMax });
     pace.pause(wish === 'pause');
+    this.clock.pause(wish === 'pause');
     if (state === 'running' && wish === 'pause') await runs.step(run, 'pause', 'paused');
     else if (state === 'paused' && wish === 'run') await runs.step(run, 'goOn', 'running');
     else if (state === 'discarded')

@@ -39,7 +39,7 @@ export async function fillRun(
   try {
     const started = await runs.step(run.run, 'start', 'running', { owner: workplace.owner, wish: 'run' });
     const pace = new Pace(signal);
-    const attendance = new Attendance(runs, run.run, pace, {
+    const attendance = new Attendance(runs, started, pace, {
       onProgress: options.onProgress ?? (() => undefined),
       onTakenAway: (reason) => stop.abort(reason),
     });

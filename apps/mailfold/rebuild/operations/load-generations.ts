@@ -1,12 +1,11 @@
 import { join } from 'node:path';
-import { generationNamed, urlNamed, type Generation } from '../../../shared/generations/generations';
+import { urlNamed, type Generation } from '../../../shared/generations/generations';
 import { coverageOf, readPlacement, type Target } from '../../../shared/generations/placement';
 import { hasHistory, setHistoryPeriod } from '../../../shared/partitions/history-partitions';
 import { partsOfSide } from '../../../shared/proving/side';
 import { bulkLoad, type LoadProgress, type TargetToLoad } from '../../../shared/rebuilding/bulk-load';
 import { copyLoad } from '../../../shared/rebuilding/copy/copy-load';
 import { projectionTier } from '../../../../projections/tiers';
-import { servedParts } from '../layout';
 import type { RepartitionSpec } from '../run-spec';
 import type { Run } from '../runs';
 import type { Workplace } from '../workplace';
@@ -28,10 +27,10 @@ export async function loadGenerations(
   generations: readonly Generation[],
   hooks: LoadHooks,
 ): Promise<boolean> {
-  const { spec, fence } = run;
+  const { spec, fence, plan } = run;
   if (spec.kind === 'repartition') {
     await setHistoryPeriods(workplace, spec, generations);
-    if ((await sourceOf(workplace, run)) === 'copy') return copyGenerations(workplace, generations, hooks);
+    if (plan.source === 'copy') return copyGenerations(workplace, generations, hooks);
   }
   if (fence === null) return true;
   const { isComplete } = await bulkLoad({
@@ -46,16 +45,6 @@ export async function loadGenerations(
     onProgress: (progress) => hooks.tell(figuresOf(progress)),
   });
   return isComplete;
-}
-
-/** Rows may be copied only if the code that folded them is the code of today. */
-async function sourceOf({ control, codeVersion }: Workplace, { spec }: Run): Promise<'replay' | 'copy'> {
-  const wanted = spec.kind === 'repartition' ? spec.source : undefined;
-  if (wanted !== undefined) return wanted;
-  for (const tier of spec.tiers)
-    for (const { generation } of servedParts(await readPlacement(control, tier), spec.tenantId))
-      if ((await generationNamed(control, tier, generation)).codeVersion !== codeVersion) return 'replay';
-  return 'copy';
 }
 
 async function copyGenerations(

@@ -28,11 +28,14 @@ export async function makeGenerations(workplace: Workplace, run: Run): Promise<G
   const generations: Generation[] = [];
   for (const { tier, targets } of run.plan.tiers) {
     const made = known.find((generation) => generation.tier === tier);
+    const toMake = targets.map((target) => ({ ...target, lanes: run.plan.lanes }));
     if (made === undefined) {
       await refuseStalePlan(workplace, run, tier, targets);
-      generations.push(await createGeneration(control, urls, tier, { ...generationToMake(run), targets }));
+      generations.push(
+        await createGeneration(control, urls, tier, { ...generationToMake(run), targets: toMake }),
+      );
     } else {
-      if (made.state === 'building') await completeGeneration(urls, tier, made.generation, targets);
+      if (made.state === 'building') await completeGeneration(urls, tier, made.generation, toMake);
       generations.push(made);
     }
   }

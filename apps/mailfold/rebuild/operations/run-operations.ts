@@ -6,9 +6,11 @@ import { isFillable, RunRefused } from '../run-states';
 import { Runs, type Run, type RunPlan } from '../runs';
 import type { Workplace } from '../workplace';
 import { cutOverRun, rollBackRun, type CutOverOptions } from './cut-over-run';
+import { estimateRun, type EstimateHooks } from './estimate-run';
 import { fillRun, type FillOptions } from './fill-run';
 import { verifyRun, type VerifyOptions } from './proof';
 import { discardRun, retireRun, type Retired } from './retire-run';
+import { sourceOf } from './source';
 import { viewOf, type RunDetails, type RunView } from './run-view';
 
 const listedMax = 20;
@@ -24,14 +26,20 @@ export class RunOperations {
     this.runs = new Runs(workplace.control, workplace.owner);
   }
 
-  /** Reckons what a run would make, and keeps that under a number. */
-  async plan(input: RunSpecInput): Promise<RunView> {
+  /**
+   * Reckons what a run would make, and from a sample of the log what that takes, and keeps both under a number. Interrupted,
+   * it leaves nothing. `null`: at once, without an estimate.
+   */
+  async plan(input: RunSpecInput, hooks: EstimateHooks | null): Promise<RunView> {
     const spec = runSpec.parse(input);
-    return this.view(await this.create(spec));
+    const plan = await this.reckon(spec);
+    const estimate = hooks && (await estimateRun(this.workplace, spec, plan, hooks));
+    return this.view(await this.create(spec, { ...plan, estimate }));
   }
 
   /**
-   * The run that this task belongs to: the one that was begun and is neither finished nor discarded, else a new one.
+   * The run that this task belongs to: the one that was begun and is neither finished nor discarded, else a new one, without
+   * an estimate, so that it can begin at once.
    * `fresh` discards what was begun.
    */
   async begin(input: RunSpecInput, { fresh = false }: { readonly fresh?: boolean } = {}): Promise<RunView> {
@@ -39,7 +47,7 @@ export class RunOperations {
     const open = await this.runs.openWith(spec);
     if (open !== null && !fresh) return this.view(open);
     if (open !== null) await discardRun(this.workplace, this.runs, open);
-    return this.view(await this.create(spec));
+    return this.view(await this.create(spec, { ...(await this.reckon(spec)), estimate: null }));
   }
 
   /** Fills what a run makes, from wherever it stands. A run that is filled already is left as it is. */
@@ -107,7 +115,7 @@ export class RunOperations {
     return { ...(await this.view(after)), dropped };
   }
 
-  private async create(spec: RunSpec): Promise<Run> {
+  private async reckon(spec: RunSpec): Promise<Omit<RunPlan, 'estimate'>> {
     const tiers = await Promise.all(
       spec.tiers.map(async (tier) => ({
         tier,
@@ -116,7 +124,10 @@ export class RunOperations {
     );
     if (tiers.every(({ targets }) => targets.length === 0))
       throw new RunRefused('everything lies where it should: there is nothing to do', null, ['status']);
-    const plan: RunPlan = { tiers, estimate: null };
+    return { tiers, lanes: this.workplace.lanes, source: await sourceOf(this.workplace, spec) };
+  }
+
+  private create(spec: RunSpec, plan: RunPlan): Promise<Run> {
     return this.runs.create(spec, plan, this.workplace.codeVersion);
   }
 

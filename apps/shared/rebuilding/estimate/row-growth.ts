@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { ProjectionTier } from '../../../../projections/tier';
 import type { Coverage } from '../../generations/coverage';
 import type { Bucket, StoppedSequence } from '../contracts';
@@ -25,10 +26,10 @@ export interface GrowthSample {
  * first half of every stretch only: growth along the log, as a longer stretch would show it. A table that is left out
  * grows with the log.
  */
-export function growthByTable(sample: GrowthSample): ReadonlyMap<string, number> {
+export async function growthByTable(sample: GrowthSample): Promise<ReadonlyMap<string, number>> {
   const middles = sample.stretches.map(({ after, upTo }) => ((after ?? 0n) + upTo) / 2n);
-  const whole = rowCounts(sample, () => true);
-  const halves = rowCounts(sample, (position) => {
+  const whole = await rowCounts(sample, () => true);
+  const halves = await rowCounts(sample, (position) => {
     const stretch = sample.stretches.findIndex(({ upTo }) => position <= upTo);
     return position <= (middles[stretch] ?? -1n);
   });
@@ -40,13 +41,16 @@ export function growthByTable(sample: GrowthSample): ReadonlyMap<string, number>
   );
 }
 
-function rowCounts(
+async function rowCounts(
   { spool, tier, tierIndex, bucket, coverages, stopped }: GrowthSample,
   isTaken: (position: bigint) => boolean,
-): Map<string, number> {
+): Promise<Map<string, number>> {
   const fold = new BucketFold({ tier, slots: bucket.slots, coverages, stopped });
-  for (const block of readSpool(spool, tierIndex, bucket.index))
+  for (const block of readSpool(spool, tierIndex, bucket.index)) {
     for (const event of block) if (isTaken(event.position)) fold.add(event);
+    // Besides us, the thread may serve requests.
+    await setImmediate();
+  }
   return new Map(
     fold.tables.map((table) => [
       table.name,

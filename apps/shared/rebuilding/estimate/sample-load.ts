@@ -69,7 +69,7 @@ export class SampleLoad {
     const skew: Record<string, Skew> = {};
     for (const { tier } of scratch.tiers)
       skew[tier] = await measureSkew(scratch.all.filter((target) => target.tier.tier === tier));
-    const growth = this.growth(poison);
+    const growth = await this.growth(poison);
     const begun = performance.now();
     for (const { pool, schema, tier } of scratch.all)
       await buildIndexes(pool, schema, tier, { signal: load.signal });
@@ -137,14 +137,14 @@ export class SampleLoad {
     }
   }
 
-  private growth(poison: readonly Poison[]): Map<string, number> {
+  private async growth(poison: readonly Poison[]): Promise<Map<string, number>> {
     const { buckets, ranges, key } = this.planned;
     const spool = { folder: this.load.spoolFolder, key, ranges: ranges.length };
     const growth = new Map<string, number>();
     const [bucket] = buckets;
     if (bucket === undefined) return growth;
     for (const [tierIndex, { tier, targets }] of this.load.tiers.entries()) {
-      const powers = growthByTable({
+      const powers = await growthByTable({
         ...{ spool, tierIndex, stretches: ranges, tier: tierNamed(tier), bucket },
         coverages: targets.map(({ coverage }) => coverage),
         stopped: stoppedBy(poison, tier),

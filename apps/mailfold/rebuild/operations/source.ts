@@ -1,0 +1,19 @@
+import { generationNamed } from '../../../shared/generations/generations';
+import { readPlacement } from '../../../shared/generations/placement';
+import { servedParts } from '../layout';
+import type { RunSpec } from '../run-spec';
+import type { RunPlan } from '../runs';
+import type { Workplace } from '../workplace';
+
+/** Rows may be copied only if the code that folded them is the code of today. */
+export async function sourceOf(
+  { control, codeVersion }: Workplace,
+  spec: RunSpec,
+): Promise<RunPlan['source']> {
+  if (spec.kind === 'rebuild') return 'replay';
+  if (spec.source !== undefined) return spec.source;
+  for (const tier of spec.tiers)
+    for (const { generation } of servedParts(await readPlacement(control, tier), spec.tenantId))
+      if ((await generationNamed(control, tier, generation)).codeVersion !== codeVersion) return 'replay';
+  return 'copy';
+}
