@@ -1,10 +1,11 @@
 import type { Estimate } from '../../shared/rebuilding/estimate/estimate';
 
-export type PhaseSeconds = Readonly<Record<string, number>>;
+/** In the order they began. */
+export type PhaseSeconds = readonly { readonly phase: string; readonly seconds: number }[];
 
 /** What each phase of a run takes, without pauses. Goes on from what others have put into the run before. */
 export class PhaseClock {
-  private readonly taken: Record<string, number>;
+  private readonly taken: Map<string, number>;
   private isPaused = false;
   private since: number;
 
@@ -13,7 +14,7 @@ export class PhaseClock {
     private phase: string,
     private readonly now: () => number = () => performance.now(),
   ) {
-    this.taken = { ...before };
+    this.taken = new Map(before.map(({ phase, seconds }) => [phase, seconds]));
     this.since = now();
   }
 
@@ -29,12 +30,13 @@ export class PhaseClock {
 
   seconds(): PhaseSeconds {
     this.tick();
-    return Object.fromEntries(Object.entries(this.taken).map(([phase, taken]) => [phase, +taken.toFixed(3)]));
+    return [...this.taken].map(([phase, taken]) => ({ phase, seconds: Math.round(taken * 1_000) / 1_000 }));
   }
 
   private tick(): void {
     const now = this.now();
-    if (!this.isPaused) this.taken[this.phase] = (this.taken[this.phase] ?? 0) + (now - this.since) / 1_000;
+    if (!this.isPaused)
+      this.taken.set(this.phase, (this.taken.get(this.phase) ?? 0) + (now - this.since) / 1_000);
     this.since = now;
   }
 }
@@ -45,11 +47,12 @@ export class PhaseClock {
  */
 export function secondsLeftInAll(
   planned: Estimate['phases'],
-  present: { readonly phase: string; readonly secondsLeft: number | null; readonly seconds: PhaseSeconds },
+  present: { readonly phase: string; readonly secondsLeft: number | null; readonly took: PhaseSeconds },
 ): number | null {
   const index = planned.findIndex(({ phase }) => phase === present.phase);
   const own = planned[index];
   if (own === undefined) return null;
-  const left = present.secondsLeft ?? Math.max(0, own.seconds.value - (present.seconds[own.phase] ?? 0));
+  const taken = present.took.find(({ phase }) => phase === own.phase)?.seconds ?? 0;
+  const left = present.secondsLeft ?? Math.max(0, own.seconds.value - taken);
   return planned.slice(index + 1).reduce((sum, { seconds }) => sum + seconds.value, left);
 }

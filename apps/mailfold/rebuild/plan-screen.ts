@@ -34,10 +34,10 @@ export function printPlan(output: Output, view: RunView): void {
 function printEstimate(output: Output, estimate: Estimate): void {
   const { sample, events, logBytes, unknown, poison } = estimate;
   output.line(
-    `  log         ${plural(events, 'event')} to read, ${megabytes(logBytes)}; the figures are from ` +
-      (sample.events >= events
-        ? 'all of them'
-        : `${groupedDigits(sample.events)} of them in ${sample.stretches} stretches`),
+    `  log         ${plural(events, 'event')}, ${megabytes(logBytes)}; figures from ` +
+      (sample.isWhole
+        ? 'all of it'
+        : `${groupedDigits(sample.events)} of its events in ${sample.stretches} stretches`),
   );
   for (const { name, events: count, reason } of unknown)
     output.line(`  UNKNOWN     ${name}, ${plural(count, 'event')}: ${reason}`);
@@ -45,7 +45,7 @@ function printEstimate(output: Output, estimate: Estimate): void {
     output.line(`  POISON      ${tier}: ${eventType} ${eventId} of ${streamName}: ${reason}`);
   if (unknown.length === 0)
     output.line('  unknown     none: this build reads every type and version in the log');
-  output.line(`  poison      ${poisonLine(poison, sample.events >= events)}`);
+  output.line(`  poison      ${poisonLine(poison, sample.isWhole)}`);
   output.line();
   for (const line of tableLines(estimate)) output.line(`  ${line}`);
   output.line();
@@ -106,14 +106,14 @@ function printRoom(output: Output, { spool, servers }: Estimate): void {
 }
 
 /** What each phase has taken, beside what was planned for it. */
-export function tookLine({ estimate }: RunPlan, { seconds }: RunProgress): string {
+export function tookLine({ estimate }: RunPlan, { took }: RunProgress): string {
   const planned = new Map<string, Figure>(estimate?.phases.map((each) => [each.phase, each.seconds]));
-  const phases = Object.entries(seconds).map(([phase, taken]) => {
+  const phases = took.map(({ phase, seconds: taken }) => {
     const plan = planned.get(phase);
     return `${phase} ${shortTime(taken)}${plan === undefined ? '' : ` (planned ${shortTime(plan.value)})`}`;
   });
   if (estimate === null) return phases.join(', ');
-  const all = estimate.phases.reduce((sum, { phase }) => sum + (seconds[phase] ?? 0), 0);
+  const all = took.reduce((sum, { phase, seconds }) => sum + (planned.has(phase) ? seconds : 0), 0);
   return `${phases.join(', ')}; ${shortTime(all)} without the tail (planned ${bounded(estimate.seconds)})`;
 }
 

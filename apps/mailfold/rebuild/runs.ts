@@ -3,6 +3,7 @@ import type { Tier } from '../../../projections/projection';
 import { inTransaction } from '../../shared/postgres/transaction';
 import type { Estimate } from '../../shared/rebuilding/estimate/estimate';
 import type { TierLayout } from './layout';
+import type { PhaseSeconds } from './phase-clock';
 import { described, runSpec, type RunSpec } from './run-spec';
 import { refuseIllegal, RunRefused, type RunState, type Step } from './run-states';
 
@@ -31,7 +32,7 @@ export interface RunProgress {
   /** Of all phases but the tail, by the estimate of the plan. Null where there is none, and while nobody can say. */
   readonly secondsLeftInAll: number | null;
   /** What each phase has taken so far, over all processes that have worked on it, without pauses. */
-  readonly seconds: Readonly<Record<string, number>>;
+  readonly took: PhaseSeconds;
   /** Present while the governor or the throttle slows the run down. */
   readonly slowed?: string;
 }

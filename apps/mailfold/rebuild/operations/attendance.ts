@@ -42,7 +42,7 @@ export class Attendance {
     },
   ) {
     this.run = begun.run;
-    this.clock = new PhaseClock(begun.progress?.seconds ?? {}, firstPhase);
+    this.clock = new PhaseClock(begun.progress?.took ?? [], firstPhase);
     this.loop = this.attend();
   }
 
@@ -59,12 +59,12 @@ export class Attendance {
     this.rate.add(figures.done, figures.events);
     this.pace.counted(figures.events);
     const secondsLeft = this.rate.secondsLeft(figures.done, figures.total);
-    const seconds = this.clock.seconds();
+    const took = this.clock.seconds();
     const planned = this.begun.plan.estimate?.phases ?? [];
     this.progress = {
-      ...{ ...figures, secondsLeft, seconds },
+      ...{ ...figures, secondsLeft, took },
       perSecond: this.rate.perSecond(),
-      secondsLeftInAll: secondsLeftInAll(planned, { phase: figures.phase, secondsLeft, seconds }),
+      secondsLeftInAll: secondsLeftInAll(planned, { phase: figures.phase, secondsLeft, took }),
       ...(this.slowed === undefined ? {} : { slowed: this.slowed }),
     };
     this.hooks.onProgress(this.progress);
@@ -82,7 +82,7 @@ export class Attendance {
   }
 
   private latest(): RunProgress | null {
-    return this.progress && { ...this.progress, seconds: this.clock.seconds() };
+    return this.progress && { ...this.progress, took: this.clock.seconds() };
   }
 
   private async attend(): Promise<void> {

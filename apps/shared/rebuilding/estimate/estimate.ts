@@ -20,7 +20,13 @@ import { unknownEvents, type UnknownEvents } from './unknown-events';
 export interface Estimate {
   readonly codeVersion: string;
   readonly fence: string;
-  readonly sample: { readonly events: number; readonly stretches: number; readonly seconds: number };
+  readonly sample: {
+    readonly events: number;
+    readonly stretches: number;
+    /** The whole log was read, since it is short. */
+    readonly isWhole: boolean;
+    readonly seconds: number;
+  };
   /** Those that will be read. */
   readonly events: number;
   readonly logBytes: number;
@@ -107,6 +113,7 @@ async function put(
     sample: {
       events: eventsRead,
       stretches: sample.stretches.length,
+      isWhole: factor === 1,
       seconds: (performance.now() - known.begun) / 1_000,
     },
     events: options.only === undefined && sample.isCounted ? sample.events : Math.round(eventsRead * factor),
