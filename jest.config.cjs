@@ -51,7 +51,8 @@ module.exports = {
     },
   ],
   reporters: ['default', '<rootDir>/test/support/count-reporter.cjs'],
-  testTimeout: 60_000,
+  // A bound on what hangs, not on speed: machines that run tests are slow and shared.
+  testTimeout: 120_000,
   // A snapshot that is missing is a failure here as well; `-u` writes it.
   ci: true,
   maxWorkers: 2,

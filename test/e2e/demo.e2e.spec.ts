@@ -19,5 +19,5 @@ describe('npm run demo', () => {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
-  }, 90_000);
+  });
 });

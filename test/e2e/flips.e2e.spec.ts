@@ -72,14 +72,14 @@ describe('a tier that is switched to and fro', () => {
     }));
     await startTailing(control, 'oltp', second);
     writing = keepWriting(mailboxId);
-  }, 90_000);
+  });
 
   afterAll(async () => {
     ending.abort();
     await writing;
     await control?.end();
     await system?.stop();
-  }, 30_000);
+  });
 
   /** Resolves to the position of the log where the mail is. */
   async function send(mailboxId: string, thread: string, n: number): Promise<string> {

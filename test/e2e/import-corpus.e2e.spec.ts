@@ -22,11 +22,11 @@ describeWithCorpus('importing the mail corpus through the API', (corpus) => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'mf-corpus-'));
     system = await WholeSystem.start();
-  }, 90_000);
+  });
   afterAll(async () => {
     await system?.stop();
     rmSync(folder, { recursive: true, force: true });
-  }, 30_000);
+  });
 
   async function imported(
     path: string,

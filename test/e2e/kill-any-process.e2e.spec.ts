@@ -47,11 +47,11 @@ describe('kill -9 of one process during an import', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'mf-kill-'));
     system = await WholeSystem.start();
-  }, 90_000);
+  });
   afterAll(async () => {
     await system?.stop();
     rmSync(folder, { recursive: true, force: true });
-  }, 30_000);
+  });
 
   it.each([
     'event-store-node',

@@ -81,7 +81,7 @@ describe('a new read model', () => {
     await stop();
     rmSync(build, { recursive: true, force: true });
     await removeDataDirectory(dataDir);
-  }, 60_000);
+  });
 
   async function start(): Promise<void> {
     system = spawn(process.execPath, [join(build, 'dist/apps/dev/main.js'), 'start'], { env });

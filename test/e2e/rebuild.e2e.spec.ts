@@ -24,7 +24,7 @@ describe('mailfold beside a running system', () => {
     });
     expect(run).toMatchObject({ exitCode: 0 });
     await system.conversationsOf(mailboxId, String(run.records.at(-1)?.['position']));
-  }, 90_000);
+  });
   afterAll(() => system?.stop(), 30_000);
 
   const run = (...args: string[]): Promise<MailfoldRun> => mailfold(args, { env: system.cliEnvironment });

@@ -79,8 +79,10 @@ describe('the console', () => {
 
   it('plans, fills, proves, cuts over slot by slot, rolls back and cuts over again', async () => {
     expect(await ask('POST', '/v1/runs/1/start', {})).toMatchObject({ status: 202 });
-    await eventually(async () =>
-      expect((await ask('GET', '/v1/runs/1')).body).toMatchObject({ state: 'loaded', workedOnBy: null }),
+    await eventually(
+      async () =>
+        expect((await ask('GET', '/v1/runs/1')).body).toMatchObject({ state: 'loaded', workedOnBy: null }),
+      60_000,
     );
     const verified = await ask('POST', '/v1/runs/1/verify');
     expect(verified).toMatchObject({

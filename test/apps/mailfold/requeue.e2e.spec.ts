@@ -215,4 +215,4 @@ test('mailfold requeue says what goes on and what stays, and takes each sequence
   expect(await parkedIn(poisoned)).toEqual([idOf('mail 7'), 'counted'].sort());
   // Nothing else has waited for it.
   expect(await rowsOf(poisoned)).toEqual(await rowsOf(await generationOf(1, 1)));
-}, 60_000);
+});

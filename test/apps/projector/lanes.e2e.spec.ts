@@ -207,7 +207,7 @@ test('processes that come, stop and are killed share the lanes evenly, under wri
   await writing.stop();
   await expectAllAsFoldedAlone();
   await one.stop();
-}, 60_000);
+});
 
 test('a process that was frozen past its leases finds its lanes taken over, and writes nothing', async () => {
   const frozen = await startProjector();
@@ -231,7 +231,7 @@ test('a process that was frozen past its leases finds its lanes taken over, and 
   await expectAllAsFoldedAlone();
   await frozen.stop();
   await successor.stop();
-}, 60_000);
+});
 
 test('a target whose database is away stops no other, health names it, and it catches up', async () => {
   const projector = await startProjector();
@@ -268,4 +268,4 @@ test('a target whose database is away stops no other, health names it, and it ca
   await elsewhere.server.restart();
   await expectAllAsFoldedAlone();
   await projector.stop();
-}, 60_000);
+});

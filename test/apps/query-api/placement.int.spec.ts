@@ -49,7 +49,7 @@ beforeAll(async () => {
     await fill(tier, { slots: allSlots, tenantId: null }, { databaseRef: databaseRefOf(tier), schema: 'g1' });
   api = await QueryApi.start(side, { ...Object.fromEntries(urls), MAILFOLD_ADMIN_KEY: adminKey });
   inOneSchema = await allAnswers();
-}, 60_000);
+});
 
 afterAll(async () => {
   await api?.process.stop();
@@ -244,7 +244,7 @@ describe('every route answers, to the byte, as from one schema', () => {
         own: await filledGeneration(tier, [{ databaseRef: `${databaseRefOf(tier)}_EAST`, coverage }]),
       });
     }
-  }, 60_000);
+  });
 
   async function eachTierMoved(
     movesOf: (to: { copy: number; four: number; own: number }, tier: Tier) => Move[],

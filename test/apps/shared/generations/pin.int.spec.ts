@@ -31,7 +31,7 @@ beforeAll(async () => {
   system = await TierSystem.start([oltpTier], 2);
   await system.append(500);
   [tenantId = ''] = system.tenants;
-}, 60_000);
+});
 afterAll(() => system?.close());
 
 function made(...targets: TargetToMake[]): Promise<Generation> {

@@ -32,7 +32,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'mf-scopes-'));
   system = await TierSystem.start(tiers);
   await system.append(400);
-}, 60_000);
+});
 afterAll(async () => {
   await system?.close();
   rmSync(folder, { recursive: true, force: true });

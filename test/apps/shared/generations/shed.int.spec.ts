@@ -29,7 +29,7 @@ let system: TierSystem;
 beforeAll(async () => {
   system = await TierSystem.start([oltpTier], 2);
   await system.append(600);
-}, 60_000);
+});
 afterAll(() => system?.close());
 
 /** Copies from the first generation, and tails. */

@@ -28,7 +28,7 @@ beforeAll(async () => {
   await system.appendStory();
   whole = (await system.fill('oltp')).generation;
   schema = `g${whole}`;
-}, 60_000);
+});
 afterAll(() => system?.stop(), 20_000);
 
 /** Plants a fault by SQL, proves, and takes the fault back. */

@@ -23,7 +23,7 @@ let system: TierSystem;
 beforeAll(async () => {
   system = await TierSystem.start([oltpTier, olapTier], 2);
   await system.append(1_000);
-}, 60_000);
+});
 afterAll(() => system?.close());
 
 async function made(tier: ProjectionTier, targets: readonly TargetToMake[]): Promise<readonly Target[]> {
