@@ -44,6 +44,8 @@ const triesMax = 6;
 const retryPauseMs = 150;
 const timeoutMs = 15_000;
 const linesMax = 20;
+/** Not now, says the query API: no answer, so nothing to hold against the other. */
+const busy = 503;
 
 export function shadowReadsNotRun(reason: string): GateResult {
   return { gate: 'shadow-reads', holds: null, measured: {}, detail: [`not run: ${reason}`] };
@@ -70,7 +72,8 @@ export async function provesShadowReads(
     times.left.push(left.ms);
     times.right.push(right.ms);
     const isSame = left.status === right.status && left.sha256 === right.sha256;
-    if (left.status >= 400) wrong.push(`${request.path}: the left answers ${left.status}`);
+    if (left.status === busy || right.status === busy) unsettled += 1;
+    else if (left.status >= 400) wrong.push(`${request.path}: the left answers ${left.status}`);
     else if (right.status >= 400) wrong.push(`${request.path}: the right answers ${right.status}`);
     else if (!isSame && left.readAt === right.readAt) wrong.push(`${request.path}: the answers differ`);
     else if (!isSame) unsettled += 1;
