@@ -13,8 +13,7 @@ const windowsPerCheckpoint = 4;
  * What the server is to leave out: all whose type does not match a regular expression, or all whose stream begins with none
  * of the prefixes. It takes one kind per read. `null` leaves out nothing.
  */
-export type RecordFilter =
-  { readonly types: string } | { readonly streamPrefixes: readonly string[] } | null;
+export type RecordFilter = { readonly types: string } | { readonly streamPrefixes: readonly string[] } | null;
 
 /** Follows `$all` behind a position, `null` being the start: catches up, then stays. */
 export function subscriptionRequest(after: bigint | null, filter: RecordFilter): Buffer {

@@ -39,7 +39,9 @@ async function run(mode: string, ofMailbox: boolean): Promise<{ opened: string[]
     await side.query('olap', `select set_config('app.tenant_id', $1, true)`, [tenantId]);
     await side.query('olap', `prepare days as ${dailyRows('g1', { ofMailbox, served: '' })}`);
     const plan = await side.query<{ 'QUERY PLAN': string }>('olap', `explain (analyze) ${execute}`);
-    const opened = plan.flatMap((row) => / on (daily_analytics_(?:p\d+|default)) /.exec(row['QUERY PLAN'])?.[1] ?? []);
+    const opened = plan.flatMap(
+      (row) => / on (daily_analytics_(?:p\d+|default)) /.exec(row['QUERY PLAN'])?.[1] ?? [],
+    );
     return { opened: [...new Set(opened)].sort(), days: (await side.query('olap', execute)).length };
   } finally {
     await side.query('olap', 'rollback');
