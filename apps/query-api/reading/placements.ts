@@ -3,7 +3,7 @@ import { listGenerations, type Generation } from '../../shared/generations/gener
 import { partsOf, readPlacement, type Placement } from '../../shared/generations/placement';
 import type { Logger } from '../../shared/process/log';
 import { ListenConnection } from './listen-connection';
-import { allPartsOf, partsByTarget, type TargetPart } from './target-parts';
+import { allPartsOf, partsAsIfServing, partsByTarget, type TargetPart } from './target-parts';
 import { readTiers, TierUnavailable, UnknownGeneration, type ReadTier } from './read-tier';
 
 const pollAgeMaxMs = 1_000;
@@ -45,12 +45,18 @@ export class TierPlacement {
     return this.generations.some(({ generation, state }) => generation === number && state === 'frozen');
   }
 
-  /** Throws {@link UnknownGeneration} when there is none in one of these states that holds all of the tenant. */
+  /**
+   * One that holds a part only and is kept up to date is read as if it served, and the rest from what serves now. Throws
+   * {@link UnknownGeneration} when there is none in one of these states, or it is of another time and lacks a part.
+   */
   partsIn(number: number, tenantId: string, states: readonly Generation['state'][]): readonly TargetPart[] {
     const generation = this.generations.find(
       (candidate) => candidate.generation === number && states.includes(candidate.state),
     );
-    const parts = generation && allPartsOf(generation, tenantId);
+    const parts =
+      generation?.state === 'tailing'
+        ? partsAsIfServing(generation, this.placement, tenantId)
+        : generation && allPartsOf(generation, tenantId);
     if (!parts) throw new UnknownGeneration(this.tier, number);
     return parts;
   }

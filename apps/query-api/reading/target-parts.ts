@@ -1,6 +1,6 @@
-import { allSlots, type SlotRange } from '../../shared/generations/coverage';
+import { allSlots, overlap, type SlotRange } from '../../shared/generations/coverage';
 import type { Generation } from '../../shared/generations/generations';
-import { partsOf, type ServedPart, type Target } from '../../shared/generations/placement';
+import { partsOf, type Placement, type ServedPart, type Target } from '../../shared/generations/placement';
 
 /** What one target serves of a tenant: with it one statement reads all of that, and nothing else. */
 export interface TargetPart {
@@ -33,6 +33,48 @@ export function allPartsOf(
   } catch {
     return null;
   }
+}
+
+/**
+ * The parts of a tenant as they would be if the generation served all it holds: a re-partition makes anew only the slots
+ * that move, and what it is to be held against is the whole that comes of it.
+ */
+export function partsAsIfServing(
+  { tier, generation, targets }: Generation,
+  placement: Placement,
+  tenantId: string,
+): readonly TargetPart[] {
+  const own = targets.filter((target) => target.tenantId === null).map(({ slots }) => slots);
+  const isOwn = targets.some((target) => target.tenantId === tenantId);
+  const others = placement.tenantPointers.filter((pointer) => pointer.tenantId !== tenantId || !isOwn);
+  const mine = { tier, tenantId, generation, previousGeneration: null };
+  return partsByTarget(
+    partsOf(
+      {
+        ...placement,
+        pointers: placement.pointers.flatMap((pointer) =>
+          cutAt(pointer.slots, own).map((slots) => ({
+            ...pointer,
+            ...{
+              slots,
+              generation: own.some((its) => overlap(its, slots)) ? generation : pointer.generation,
+            },
+          })),
+        ),
+        tenantPointers: isOwn ? [...others, mine] : others,
+        targets: [...placement.targets.filter((target) => target.generation !== generation), ...targets],
+      },
+      tenantId,
+    ),
+  );
+}
+
+/** The range in pieces, each inside one of the others or outside of all. */
+function cutAt({ from, to }: SlotRange, others: readonly SlotRange[]): SlotRange[] {
+  const starts = others.flatMap((other) => [other.from, other.to + 1]);
+  const inside = [...new Set(starts)].filter((start) => start > from && start <= to);
+  const cuts = [from, ...inside.sort((one, other) => one - other)];
+  return cuts.map((start, index) => ({ from: start, to: (cuts[index + 1] ?? to + 1) - 1 }));
 }
 
 /** SQL for a condition on rows of the part, or '' where all rows are meant. */
