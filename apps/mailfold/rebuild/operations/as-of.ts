@@ -3,11 +3,12 @@ import { RunRefused } from '../run-states';
 import type { Workplace } from '../workplace';
 
 /**
- * The position of the log that `text` names: a position itself, or a time (ISO 8601), which the log ledger turns into the last
- * position of that time. Throws {@link RunRefused} for what is neither, for a time to come, and for one before the first event.
+ * The position of the log that `text` names: digits alone are a position; a time (ISO 8601) is turned by the log ledger into
+ * the last position of that time. Throws {@link RunRefused} for what is neither, for a time to come, and for one before the
+ * first event.
  */
 export async function asOfPosition(workplace: Workplace, text: string): Promise<bigint> {
-  if (/^\d{5,20}$/.test(text) || /^\d{1,3}$/.test(text)) return BigInt(text);
+  if (/^\d{1,20}$/.test(text)) return BigInt(text);
   const timeMs = Date.parse(text);
   if (Number.isNaN(timeMs))
     throw new RunRefused(`${text} is neither a time such as 2026-03-01T12:00:00Z nor a position`, null);
