@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { removeDevEnvironment, writeDevEnvironment } from '../shared/config/dev-environment';
 import { ConfigError } from '../shared/config/load-config';
+import { tierDatabaseUrls } from '../shared/config/tier-databases';
 import { lockDataDirectory } from './data-directory-lock';
 import { keepPostgresRunning, openDatabases, prepareDatabases } from './databases';
 import { choosePort } from './ports';
@@ -95,6 +96,8 @@ async function start(
 
   const shared = {
     ...databases.urls,
+    // Those of further shards are told to the command line with the rest.
+    ...Object.fromEntries(tierDatabaseUrls({ ...env, ...databases.urls })),
     DATA_DIR: dataDir,
     ...(cache.url === undefined ? {} : { REDIS_URL: cache.url }),
   };
