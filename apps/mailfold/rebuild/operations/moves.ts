@@ -68,7 +68,8 @@ export function firstSlots(moves: readonly Move[], count: number): Move[] {
 
 /** Which generations would serve again if this one were rolled back. */
 export function servedBefore(placement: Placement, generation: number): number[] {
-  const before = wayBack(placement, generation).flatMap(({ to }) => (to === null ? [] : [to]));
+  const bySlots = placement.pointers.map((pointer) => pointer.generation);
+  const before = wayBack(placement, generation).flatMap(({ to }) => (to === null ? bySlots : [to]));
   return [...new Set(before)];
 }
 
