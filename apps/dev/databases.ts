@@ -4,7 +4,7 @@ import { migrate } from '../shared/postgres/migrate';
 import { prepareGenerations } from './generations';
 
 /** Which variable leads to which database of the embedded cluster. */
-const embeddedDatabases = {
+export const embeddedDatabases = {
   EVENT_STORE_NODE_DATABASE_URL: 'events',
   CONTROL_DATABASE_URL: 'control',
   KEYS_DATABASE_URL: 'keys',

@@ -1,17 +1,6 @@
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../shared/embedded/embedded-postgres';
-import { keepPostgresRunning } from './databases';
+import { embeddedDatabases, keepPostgresRunning } from './databases';
 import { startSystem, type System } from './system';
-
-/** The variables that every system needs, and the databases of the cluster they lead to. */
-const databases = {
-  EVENT_STORE_NODE_DATABASE_URL: 'events',
-  CONTROL_DATABASE_URL: 'control',
-  KEYS_DATABASE_URL: 'keys',
-  OLTP_DATABASE_URL: 'oltp',
-  CONTENT_DATABASE_URL: 'content',
-  OLAP_DATABASE_URL: 'olap',
-  QUEUE_DATABASE_URL: 'queue',
-} as const;
 
 export interface ShardedSystem extends System {
   readonly postgres: EmbeddedPostgres;
@@ -32,7 +21,7 @@ export async function startShardedSystem(options: {
   const further = Object.fromEntries(
     oltpDatabases.map((name) => [`OLTP_DATABASE_URL_${name}`, `oltp_${name.toLowerCase()}`]),
   );
-  const names: Record<string, string> = { ...databases, ...further };
+  const names: Record<string, string> = { ...embeddedDatabases, ...further };
   const postgres = await startEmbeddedPostgres({ dataDir, databases: Object.values(names) });
   keepPostgresRunning(postgres, report);
   const urls = Object.fromEntries(
