@@ -22,7 +22,8 @@ export class WholeSystem {
   private constructor(
     private readonly process: TestProcess,
     readonly dataDir: string,
-    private readonly env: Readonly<Record<string, string>>,
+    /** What its processes were given: URLs, and the operator's key. */
+    readonly env: Readonly<Record<string, string>>,
   ) {}
 
   static async start(): Promise<WholeSystem> {

@@ -1,4 +1,3 @@
-import { loadDevEnvironment } from '../../../apps/shared/config/dev-environment';
 import { samplePath } from '../../../apps/dev/demo-sample';
 import { mailfold } from '../../e2e/mailfold-process';
 import { WholeSystem } from '../../e2e/whole-system';
@@ -7,13 +6,11 @@ import { eventually } from '../../support/eventually';
 /** A whole rebuild over HTTP, on one running system; each test finds it as the one before has left it. */
 describe('the console', () => {
   let system: WholeSystem;
-  let env: Record<string, string>;
+  let env: WholeSystem['env'];
 
   beforeAll(async () => {
     system = await WholeSystem.start();
-    const read: NodeJS.ProcessEnv = {};
-    loadDevEnvironment(system.dataDir, read);
-    env = read as Record<string, string>;
+    env = system.env;
     const mailboxId = await system.createMailbox();
     const imported = await mailfold(['import', samplePath(), '--mailbox', mailboxId], {
       env: system.cliEnvironment,

@@ -1,4 +1,3 @@
-import { loadDevEnvironment } from '../../../../apps/shared/config/dev-environment';
 import { samplePath } from '../../../../apps/dev/demo-sample';
 import type { RunView } from '../../../../apps/mailfold/rebuild/operations/run-view';
 import { mailfold } from '../../../e2e/mailfold-process';
@@ -8,13 +7,11 @@ import { queryAsSuperuser } from '../../../support/postgres';
 
 describe('mailfold rebuild plan', () => {
   let system: WholeSystem;
-  let env: Record<string, string>;
+  let env: WholeSystem['env'];
 
   beforeAll(async () => {
     system = await WholeSystem.start();
-    const read: NodeJS.ProcessEnv = {};
-    loadDevEnvironment(system.dataDir, read);
-    env = read as Record<string, string>;
+    env = system.env;
     const mailboxId = await system.createMailbox();
     const imported = await mailfold(['import', samplePath(), '--mailbox', mailboxId], {
       env: system.cliEnvironment,
