@@ -8,9 +8,12 @@ export class SealBroken extends Error {
 // Envelope: version (1) | key id (16) | nonce (12) | ciphertext | tag (16)
 const version = 1;
 const keyIdStart = 1;
-const nonceStart = keyIdStart + 16;
+const keyIdBytes = 16;
+const nonceStart = keyIdStart + keyIdBytes;
 const ciphertextStart = nonceStart + 12;
 const tagBytes = 16;
+/** Of base64: as long as the shortest envelope, rounded up. */
+const envelopeStartCharacters = 4 * Math.ceil((ciphertextStart + tagBytes) / 3);
 
 /**
  * Seals bytes with AES-256-GCM. The envelope names its key, so that keys can change and a destroyed key is recognised.
@@ -47,8 +50,8 @@ export function unseal(key: Uint8Array, envelope: Uint8Array, aad: string): Uint
 /** The id of the key an envelope was sealed with: a lower-case UUID. */
 export function sealedKeyId(envelope: Uint8Array): string {
   assertEnvelope(envelope);
-  const hex = Buffer.from(envelope.subarray(keyIdStart, nonceStart)).toString('hex');
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  const hex = Buffer.from(envelope.buffer, envelope.byteOffset + keyIdStart, keyIdBytes).toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
 /** Seals a JSON value; the envelope comes back as base64, for fields of JSON events. */
@@ -65,7 +68,7 @@ export function unsealJson(key: Uint8Array, sealed: string, aad: string): unknow
 
 /** The key id of a base64 envelope made by sealJson(). */
 export function sealedJsonKeyId(sealed: string): string {
-  return sealedKeyId(Buffer.from(sealed, 'base64'));
+  return sealedKeyId(Buffer.from(sealed.slice(0, envelopeStartCharacters), 'base64'));
 }
 
 function uuidBytes(uuid: string): Buffer {

@@ -1,4 +1,5 @@
 import type { ContentEvent } from '../../../projections/content-event';
+import type { RowOperation } from '../../../projections/projection';
 import type { ProjectionTier } from '../../../projections/tier';
 import { slotOf } from '../../../domain/slot';
 import { parseStreamName } from '../../../domain/stream-name';
@@ -22,7 +23,9 @@ export function foldEvent(tier: ProjectionTier, event: ReadableEvent): LaneEvent
   const known = { id, type, position, sequence, bytes: 0, changesRows: false };
   if ('undecodable' in event) return { ...known, operations: [], poison: event.reason };
   try {
-    const operations = tier.projections.flatMap((projection) => projection.project(event));
+    const operations: RowOperation[] = [];
+    for (const projection of tier.projections)
+      for (const operation of projection.project(event)) operations.push(operation);
     return { ...known, operations, changesRows: operations.length > 0, poison: null, bytes: bytesOf(event) };
   } catch (error) {
     return { ...known, operations: [], poison: error instanceof Error ? error.message : String(error) };

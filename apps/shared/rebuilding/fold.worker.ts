@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { workerData, type MessagePort } from 'node:worker_threads';
 import type { Pool } from 'pg';
 import { projectionTier } from '../../../projections/tiers';
@@ -6,6 +5,7 @@ import type { Bucket, StoppedSequence, TierToLoad } from './contracts';
 import type { BucketLoaded } from './load/bucket-to-load';
 import { loadBucket } from './load/load-bucket';
 import { loaderPool } from './load/loader-pool';
+import { Pacer } from './pacer';
 import { readSpool, type Spool } from './spool/read-spool';
 
 /** The same for all tasks of a thread. */
@@ -21,7 +21,7 @@ export interface FoldTask {
   readonly tier: number;
   readonly bucket: Bucket;
   readonly stopped: readonly StoppedSequence[];
-  /** Told of every block; answers when the next one may follow. */
+  /** See {@link Pacer}. */
   readonly pacer: MessagePort;
 }
 
@@ -33,8 +33,9 @@ export default async function foldInThread(task: FoldTask): Promise<BucketLoaded
   const { tier, targets } = plan.tiers[task.tier]!;
   const definition = projectionTier(tier);
   if (definition === undefined) throw new Error(`${tier} is no tier with projections`);
+  const pace = new Pacer(task.pacer);
   try {
-    return await loadBucket({
+    const loaded = await loadBucket({
       tier: definition,
       bucket: task.bucket,
       stopped: task.stopped,
@@ -49,11 +50,10 @@ export default async function foldInThread(task: FoldTask): Promise<BucketLoaded
         })),
       events: () => readSpool(plan.spool, task.tier, task.bucket.index),
       memoryMaxBytes: plan.memoryMaxBytes,
-      onBlock: async (events) => {
-        task.pacer.postMessage({ events, bytes: 0 });
-        await once(task.pacer, 'message');
-      },
+      onBlock: (events) => pace.add({ events, bytes: 0 }),
     });
+    await pace.end();
+    return loaded;
   } finally {
     task.pacer.close();
   }

@@ -1,5 +1,5 @@
-import { once } from 'node:events';
 import { workerData, type MessagePort } from 'node:worker_threads';
+import { Pacer } from '../pacer';
 import { ReaderConnections } from './reader-connections';
 import type { LogRange, ScanPlan } from './scan-plan';
 import { RangeScan, type OnBatch, type RangeScanned } from './scan-range';
@@ -7,7 +7,7 @@ import { isRefusal } from './written-once';
 
 export interface ScanTask {
   readonly range: LogRange;
-  /** Told of every batch; answers when the next one may follow. */
+  /** See {@link Pacer}. */
   readonly pacer: MessagePort;
 }
 
@@ -18,16 +18,27 @@ let connections: ReaderConnections | null = null;
 export default async function scanInThread({ range, pacer }: ScanTask): Promise<RangeScanned> {
   const plan = workerData as ScanPlan;
   connections ??= new ReaderConnections(plan.log);
-  const onBatch: OnBatch = async (batch) => {
-    pacer.postMessage(batch);
-    await once(pacer, 'message');
-  };
+  const pace = new Pacer(pacer);
+  const onBatch: OnBatch = (batch) => pace.add(batch);
   try {
-    return await new RangeScan(plan, range, connections).run(onBatch);
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    return await new RangeScan(plan, range, connections, true).run(onBatch);
+    const scanned = await scan(plan, range, connections, onBatch);
+    await pace.end();
+    return scanned;
   } finally {
     pacer.close();
+  }
+}
+
+async function scan(
+  plan: ScanPlan,
+  range: LogRange,
+  opened: ReaderConnections,
+  onBatch: OnBatch,
+): Promise<RangeScanned> {
+  try {
+    return await new RangeScan(plan, range, opened).run(onBatch);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return await new RangeScan(plan, range, opened, true).run(onBatch);
   }
 }

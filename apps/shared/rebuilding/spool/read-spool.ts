@@ -18,10 +18,7 @@ export function* readSpool(spool: Spool, tier: number, bucket: number): Generato
   for (let range = 0; range < spool.ranges; range++) {
     const file = openRange(spool, range);
     try {
-      for (const block of file.blocksOf(bucket)) {
-        const events = spooledEvents(block, tier);
-        if (events.length > 0) yield events;
-      }
+      for (const block of file.blocksOf(tier, bucket)) yield spooledEvents(block);
     } finally {
       file.close();
     }

@@ -5,7 +5,7 @@ import type { ReadableEvent } from '../../projecting/fold-event';
 import type { SpoolPlace } from '../contracts';
 import { spooledText } from './spooled-event';
 
-// A file of the spool: sealed blocks, each of one bucket, then a sealed footer that says where each lies, then the length
+// A file of the spool: sealed blocks, each of one tier and bucket, then a sealed footer that says where each lies, then the length
 // of the footer. It is written under another name, flushed, and renamed: a file is there whole or not at all.
 
 /** Characters, so that all buckets of a reader stay within a few megabytes. */
@@ -14,8 +14,8 @@ const footerLengthBytes = 4;
 const nonceBytes = 12;
 const tagBytes = 16;
 
-/** Where the blocks of a bucket lie in the file, in log order: offset and length of each. */
-type BlockPlaces = Readonly<Record<number, readonly (readonly [offset: number, length: number])[]>>;
+/** Where the blocks of a tier's bucket lie in the file, in log order: offset and length of each. By {@link partName}. */
+type BlockPlaces = Readonly<Record<string, readonly (readonly [offset: number, length: number])[]>>;
 
 interface Footer<Summary> {
   readonly blocks: BlockPlaces;
@@ -30,8 +30,8 @@ export function rangeFile({ folder }: SpoolPlace, range: number): string {
 export class SpoolWriter {
   private readonly partial: string;
   private readonly fd: number;
-  private readonly pending = new Map<number, { texts: string[]; length: number }>();
-  private readonly blocks: Record<number, [number, number][]> = {};
+  private readonly pending = new Map<string, { texts: string[]; length: number }>();
+  private readonly blocks: Record<string, [number, number][]> = {};
   private offset = 0;
 
   constructor(
@@ -46,20 +46,20 @@ export class SpoolWriter {
     return this.offset;
   }
 
-  /** `buckets`: which bits of tiers (see {@link spooledText}) need the event in which bucket. */
+  /**
+   * `buckets`: which tiers need the event in which bucket; bit n stands for tier n of the run. Each gets a copy of its own:
+   * tiers seldom want one event in one bucket, and what a tier does not want it would still have to decode.
+   */
   add(buckets: ReadonlyMap<number, number>, event: ReadableEvent): void {
-    let tiersBefore = -1;
-    let text = '';
-    for (const [bucket, tiers] of buckets) {
-      if (tiers !== tiersBefore) text = spooledText(tiers, event);
-      tiersBefore = tiers;
-      this.append(bucket, text);
-    }
+    const text = spooledText(event);
+    for (const [bucket, tiers] of buckets)
+      for (let tier = 0; tiers >> tier !== 0; tier++)
+        if (((tiers >> tier) & 1) !== 0) this.append(partName(tier, bucket), text);
   }
 
   /** `summary`: what the range adds up to; plain JSON. */
   finish(summary: unknown): void {
-    for (const bucket of this.pending.keys()) this.flush(bucket);
+    for (const part of this.pending.keys()) this.flush(part);
     const footer: Footer<unknown> = { blocks: this.blocks, summary };
     const length = this.write(JSON.stringify(footer), 'footer');
     const trailer = Buffer.alloc(footerLengthBytes);
@@ -76,21 +76,21 @@ export class SpoolWriter {
     rmSync(this.partial, { force: true });
   }
 
-  private append(bucket: number, text: string): void {
-    let block = this.pending.get(bucket);
-    if (block === undefined) this.pending.set(bucket, (block = { texts: [], length: 0 }));
+  private append(part: string, text: string): void {
+    let block = this.pending.get(part);
+    if (block === undefined) this.pending.set(part, (block = { texts: [], length: 0 }));
     block.texts.push(text);
     block.length += text.length;
-    if (block.length >= blockTextMax) this.flush(bucket);
+    if (block.length >= blockTextMax) this.flush(part);
   }
 
-  private flush(bucket: number): void {
-    const block = this.pending.get(bucket);
+  private flush(part: string): void {
+    const block = this.pending.get(part);
     if (block === undefined || block.texts.length === 0) return;
-    this.pending.set(bucket, { texts: [], length: 0 });
-    const places = (this.blocks[bucket] ??= []);
+    this.pending.set(part, { texts: [], length: 0 });
+    const places = (this.blocks[part] ??= []);
     const offset = this.offset;
-    places.push([offset, this.write(`[${block.texts.join(',')}]`, blockName(bucket, places.length))]);
+    places.push([offset, this.write(`[${block.texts.join(',')}]`, blockName(part, places.length))]);
   }
 
   private write(text: string, name: string): number {
@@ -123,9 +123,10 @@ export class SpoolFile<Summary> {
     return this.footer.summary;
   }
 
-  *blocksOf(bucket: number): Generator<string> {
-    for (const [index, [offset, length]] of (this.footer.blocks[bucket] ?? []).entries())
-      yield this.open(offset, length, blockName(bucket, index));
+  *blocksOf(tier: number, bucket: number): Generator<string> {
+    const part = partName(tier, bucket);
+    for (const [index, [offset, length]] of (this.footer.blocks[part] ?? []).entries())
+      yield this.open(offset, length, blockName(part, index));
   }
 
   close(): void {
@@ -159,8 +160,12 @@ export function flushFolder(folder: string): void {
   }
 }
 
-function blockName(bucket: number, index: number): string {
-  return `${bucket}/${index}`;
+function partName(tier: number, bucket: number): string {
+  return `${tier}/${bucket}`;
+}
+
+function blockName(part: string, index: number): string {
+  return `${part}/${index}`;
 }
 
 /** Bound to its place, so that blocks cannot be exchanged for each other. */
