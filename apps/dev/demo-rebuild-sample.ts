@@ -26,7 +26,7 @@ const statusShape = z.object({
 });
 
 export function openSample(
-  system: System,
+  system: Pick<System, 'urls' | 'environment'>,
   { seed, events }: { readonly seed: number; readonly events: number },
 ): OpenSample {
   const { KEYS_DATABASE_URL: keysUrl = '', MAILFOLD_ROOT_KEY: rootKey = '' } = system.environment;

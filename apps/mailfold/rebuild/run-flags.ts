@@ -20,7 +20,6 @@ export interface RepartitionFlags {
   readonly databases?: string[];
   readonly tenant?: string;
   readonly to?: string;
-  readonly back?: boolean;
   readonly historyPartitions?: 'week' | 'month';
   readonly source?: 'replay' | 'copy';
   readonly collectPoison?: boolean;
@@ -70,7 +69,7 @@ export async function rebuildSpecOf(
 }
 
 export function repartitionSpecOf(tiers: readonly string[], flags: RepartitionFlags): RunSpecInput {
-  const { shards, databases, tenant, to, back, historyPartitions, source, collectPoison } = flags;
+  const { shards, databases, tenant, to, historyPartitions, source, collectPoison } = flags;
   return {
     kind: 'repartition',
     tiers: [...tiers],
@@ -79,7 +78,6 @@ export function repartitionSpecOf(tiers: readonly string[], flags: RepartitionFl
     ...(databases === undefined ? {} : { databases }),
     ...(tenant === undefined ? {} : { tenantId: tenant }),
     ...(to === undefined ? {} : { to }),
-    ...(back === true ? { back } : {}),
     ...(historyPartitions === undefined ? {} : { historyPartitions }),
     ...(source === undefined ? {} : { source }),
   };

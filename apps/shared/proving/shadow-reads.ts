@@ -20,16 +20,13 @@ export interface ShadowReadsOptions {
 
 export interface ShadowReadsInput {
   readonly tier: ProjectionTier;
-  readonly left: ReadableSide;
-  readonly right: ReadableSide;
+  readonly left: Side;
+  readonly right: Side;
   readonly rightParts: readonly SnapshotPart[];
   readonly position: bigint;
   readonly seed: number;
   readonly signal: AbortSignal;
 }
-
-/** A query API reads a tenant that is pinned where it is pinned, and nowhere else. */
-type ReadableSide = Exclude<Side, 'by-slots'>;
 
 interface Request {
   readonly tenantId: string;
@@ -115,7 +112,7 @@ async function settledAnswers(
   request: Request,
   isLeftFirst: boolean,
 ): Promise<[Answer, Answer]> {
-  const ask = (side: ReadableSide) => answerOf(input, options, request, side);
+  const ask = (side: Side) => answerOf(input, options, request, side);
   for (let tries = 1; ; tries++) {
     // Whoever is asked first finds the caches cold.
     const first = await ask(isLeftFirst ? input.left : input.right);
@@ -130,7 +127,7 @@ async function answerOf(
   { tier, position, signal }: ShadowReadsInput,
   { queryApiUrl, adminKey }: ShadowReadsOptions,
   { tenantId, path }: Request,
-  side: ReadableSide,
+  side: Side,
 ): Promise<Answer> {
   const headers = {
     ...{ authorization: `Bearer ${adminKey}`, 'x-tenant-id': tenantId },

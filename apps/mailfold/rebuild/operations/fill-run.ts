@@ -1,19 +1,17 @@
 import { freezeGeneration, startTailing, type Generation } from '../../../shared/generations/generations';
 import { readPlacement } from '../../../shared/generations/placement';
 import { govern } from '../governor';
+import { progressOf, waitUntilLevel, type Place } from '../generation-progress';
 import { servedParts } from '../layout';
 import { Pace } from '../pace';
 import { lockRun } from '../run-lock';
-import { returnedTenant } from '../run-spec';
 import { RunRefused } from '../run-states';
 import type { Run, RunProgress, Runs } from '../runs';
 import type { Workplace } from '../workplace';
 import { Attendance } from './attendance';
-import { followLog, type FillWork } from './follow-log';
 import { loadGenerations } from './load-generations';
 import { readProbe } from './read-probe';
 import { makeGenerations } from './run-generations';
-import { fillReturn } from './tenant-return';
 
 export interface FillOptions {
   readonly signal: AbortSignal;
@@ -46,7 +44,7 @@ export async function fillRun(
       onTakenAway: (reason) => stop.abort(reason),
     });
     const governing = governed(workplace, started, { pace, attendance, signal: stop.signal }, options);
-    const failure = await fill(workplace, runs, started, { pace, attendance, signal }).then(
+    const failure = await work(workplace, runs, started, { pace, attendance, signal }).then(
       () => null,
       (error: unknown) => ({ error: signal.aborted ? (signal.reason as unknown) : error }),
     );
@@ -63,9 +61,13 @@ export async function fillRun(
   }
 }
 
-async function fill(workplace: Workplace, runs: Runs, run: Run, work: FillWork): Promise<void> {
-  if (returnedTenant(run.spec) !== null) return fillReturn(workplace, run, work);
-  const { pace, attendance, signal } = work;
+interface Work {
+  readonly pace: Pace;
+  readonly attendance: Attendance;
+  readonly signal: AbortSignal;
+}
+
+async function work(workplace: Workplace, runs: Runs, run: Run, { pace, attendance, signal }: Work) {
   const generations = await makeGenerations(workplace, run);
   const fenced = run.fence === null ? await fence(workplace, runs, run) : run;
   // All of them or none: what is full already is left alone, and a load is resumed only with what it was begun with.
@@ -77,20 +79,29 @@ async function fill(workplace: Workplace, runs: Runs, run: Run, work: FillWork):
       tell: (figures) => attendance.tell(figures),
     }));
   if (!isComplete) signal.throwIfAborted();
-  for (const generation of generations) await settle(workplace, generation, work);
+  for (const generation of generations) await settle(workplace, generation, { attendance, signal });
 }
 
 /** From here on the generation follows the log, or, as of a time, stays as it is. */
 async function settle(
   workplace: Workplace,
   { tier, generation, kind, targets }: Generation,
-  work: FillWork,
+  { attendance, signal }: Pick<Work, 'attendance' | 'signal'>,
 ): Promise<void> {
   const { control } = workplace;
   if (kind === 'as-of') return freezeGeneration(control, tier, generation);
   await startTailing(control, tier, generation);
-  const leader = servedParts(await readPlacement(control, tier));
-  await followLog(workplace, tier, { follower: targets, leader }, work);
+  const served: Place[] = servedParts(await readPlacement(control, tier));
+  const from = (await progressOf(workplace, targets)).position ?? 0n;
+  await waitUntilLevel(workplace, { follower: targets, leader: served }, signal, ({ position, goal }) =>
+    attendance.tell({
+      phase: `tail ${tier}`,
+      done: Number((position ?? from) - from),
+      total: Number((goal ?? from) - from),
+      what: 'positions',
+      events: 0,
+    }),
+  );
 }
 
 /** Fixed once: a run that is resumed reads up to the same place. Stays null for an empty log. */
@@ -119,7 +130,7 @@ async function leaveStopped(runs: Runs, run: number, error: unknown): Promise<vo
 async function governed(
   workplace: Workplace,
   { spec }: Run,
-  { pace, attendance, signal }: Pick<FillWork, 'pace' | 'attendance' | 'signal'>,
+  { pace, attendance, signal }: Pick<Work, 'pace' | 'attendance' | 'signal'>,
   { governorP95Ms, onNotice }: FillOptions,
 ): Promise<void> {
   if (governorP95Ms === undefined) return;
