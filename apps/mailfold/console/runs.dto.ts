@@ -92,6 +92,15 @@ export class PlanBody {
   @IsString()
   to?: string;
 
+  @ApiProperty({
+    required: false,
+    enum: [true],
+    description: 'Re-partition: the tenant returns from its own place to where its slots are served.',
+  })
+  @IsOptional()
+  @IsIn([true])
+  back?: true;
+
   @ApiProperty({ required: false, enum: ['week', 'month'] })
   @IsOptional()
   @IsIn(['week', 'month'])

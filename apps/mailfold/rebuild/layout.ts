@@ -12,7 +12,7 @@ export interface MovingSlots {
 
 /** What a run makes of one tier. */
 export interface TierLayout {
-  /** Of the generation to make. Empty: everything is where it should be. */
+  /** Of the generation to make; none when a tenant returns to its slots, or everything is where it should be. */
   readonly targets: readonly TargetToMake[];
   readonly moving: readonly MovingSlots[];
 }
@@ -42,12 +42,24 @@ export function layoutOf(spec: RunSpec, placement: Placement): TierLayout {
   const parts = servedParts(placement, spec.tenantId);
   if (spec.kind === 'rebuild') return moved(parts, rebuiltTargets(spec, parts));
   if (spec.shards !== undefined) return resharded(parts, wantedShards(spec.shards, spec.databases, parts));
+  if (spec.back === true) return returned(parts, servedParts(placement));
   if (spec.tenantId !== undefined) {
     return moved(parts, [
       { databaseRef: spec.to ?? '', coverage: { slots: allSlots, tenantId: spec.tenantId } },
     ]);
   }
   return moved(parts, copyOf(parts));
+}
+
+/** Nothing is made: the rows go to targets that there are. */
+function returned(pinned: readonly Part[], bySlots: readonly Part[]): TierLayout {
+  const moving = pinned.flatMap((part) =>
+    bySlots.flatMap(({ slots: its, generation, databaseRef }) => {
+      const slots = part.generation === generation ? null : overlap(part.slots, its);
+      return slots ? [{ slots, from: placeOf(part), to: databaseRef }] : [];
+    }),
+  );
+  return { targets: [], moving };
 }
 
 function rebuiltTargets(spec: Extract<RunSpec, { kind: 'rebuild' }>, parts: readonly Part[]): TargetToMake[] {

@@ -20,6 +20,7 @@ export interface RepartitionFlags {
   readonly databases?: string[];
   readonly tenant?: string;
   readonly to?: string;
+  readonly back?: boolean;
   readonly historyPartitions?: 'week' | 'month';
   readonly source?: 'replay' | 'copy';
   readonly collectPoison?: boolean;
@@ -69,7 +70,7 @@ export async function rebuildSpecOf(
 }
 
 export function repartitionSpecOf(tiers: readonly string[], flags: RepartitionFlags): RunSpecInput {
-  const { shards, databases, tenant, to, historyPartitions, source, collectPoison } = flags;
+  const { shards, databases, tenant, to, back, historyPartitions, source, collectPoison } = flags;
   return {
     kind: 'repartition',
     tiers: [...tiers],
@@ -78,6 +79,7 @@ export function repartitionSpecOf(tiers: readonly string[], flags: RepartitionFl
     ...(databases === undefined ? {} : { databases }),
     ...(tenant === undefined ? {} : { tenantId: tenant }),
     ...(to === undefined ? {} : { to }),
+    ...(back === true ? { back } : {}),
     ...(historyPartitions === undefined ? {} : { historyPartitions }),
     ...(source === undefined ? {} : { source }),
   };

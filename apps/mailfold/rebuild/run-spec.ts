@@ -43,6 +43,8 @@ const repartitionSpec = z.strictObject({
   /** Moves one tenant to the database `to`, where it is alone. */
   tenantId: uuid.optional(),
   to: databaseRef.optional(),
+  /** Lets the tenant, which is alone somewhere, be served by its slots again. */
+  back: z.literal(true).optional(),
   historyPartitions: z.enum(['week', 'month']).optional(),
   source: z.enum(['replay', 'copy']).optional(),
   poison: z.enum(['stop', 'collect']).default('stop'),
@@ -71,9 +73,17 @@ function faultOfRebuild(spec: RebuildSpec): string | null {
 function faultOfRepartition(spec: RepartitionSpec): string | null {
   const wishes = [spec.shards, spec.tenantId, spec.historyPartitions].filter((wish) => wish !== undefined);
   if (wishes.length !== 1) return 'a re-partition takes one of shards, tenant and history partitions';
-  if ((spec.tenantId === undefined) !== (spec.to === undefined))
-    return 'a tenant and the database it moves to belong together';
+  const ways = [spec.to, spec.back].filter((way) => way !== undefined);
+  if (ways.length !== (spec.tenantId === undefined ? 0 : 1))
+    return 'a tenant moves to a database, or back to its slots: one of both, and only with a tenant';
+  if (spec.back === true && (spec.databases !== undefined || spec.source === 'replay'))
+    return 'a tenant comes back by copy, into the databases that serve its slots';
   return null;
+}
+
+/** The tenant that a run brings back to its slots; null: it does something else. */
+export function returnedTenant(spec: RunSpec): string | null {
+  return spec.kind === 'repartition' && spec.back === true ? (spec.tenantId ?? null) : null;
 }
 
 /** In one line for people: `rebuild of oltp, tenant 1234…`. */
@@ -93,7 +103,7 @@ function scopeOfRebuild({ tenantId, asOf, slots }: RebuildSpec): string[] {
 function scopeOfRepartition({ shards, tenantId, to, historyPartitions }: RepartitionSpec): string[] {
   return [
     ...(shards === undefined ? [] : [`${shards} shards`]),
-    ...(tenantId === undefined ? [] : [`tenant ${tenantId} to ${to ?? ''}`]),
+    ...(tenantId === undefined ? [] : [`tenant ${tenantId} to ${to ?? 'its slots'}`]),
     ...(historyPartitions === undefined ? [] : [`history by ${historyPartitions}`]),
   ];
 }

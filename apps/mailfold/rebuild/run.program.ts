@@ -80,6 +80,7 @@ function scopeOfRepartition(command: Command): Command {
     .option('--databases <names>', 'variables of their databases, in turn, with commas', list)
     .option('--tenant <id>', 'move this tenant only')
     .option('--to <name>', "variable of the database that is the tenant's own from then on")
+    .option('--back', 'with --tenant: from its own place back to where its slots are served')
     .option('--history-partitions <interval>', 'week or month', oneOf('week', 'month'))
     .option(
       '--source <source>',

@@ -119,16 +119,7 @@ async function proveIn(databases: ProvedDatabases, options: ProveOptions): Promi
     seed,
   });
   onProgress?.({ phase: 'shadow-reads', done: 0, total: 1 });
-  const shadowReads =
-    options.shadowReads === undefined
-      ? shadowReadsNotRun('no query API was named (QUERY_API_URL, MAILFOLD_ADMIN_KEY)')
-      : await provesShadowReads(
-          {
-            ...{ tier, position, seed, signal, left: options.left, right: options.right },
-            rightParts: stand.right,
-          },
-          options.shadowReads,
-        );
+  const shadowReads = await shadowGate(options, { position, seed, rightParts: stand.right });
   onProgress?.({ phase: 'invariants', done: 0, total: 1 });
   const invariants = await provesInvariants({
     ...{ tier, parts: stand.byTier, hash, position, store, signal },
@@ -214,6 +205,19 @@ async function comeToStand(databases: ProvedDatabases, plan: Plan, signal: Abort
     await moment.end();
     if (tries === standTriesMax) throw new NotProvable(straggler);
   }
+}
+
+async function shadowGate(
+  { tier, left, right, signal, shadowReads }: ProveOptions,
+  at: { readonly position: bigint; readonly seed: number; readonly rightParts: readonly SnapshotPart[] },
+): Promise<GateResult> {
+  if (left === 'by-slots' || right === 'by-slots')
+    return shadowReadsNotRun(
+      'the query API reads a tenant that is pinned where it is pinned, and nowhere else',
+    );
+  if (shadowReads === undefined)
+    return shadowReadsNotRun('no query API was named (QUERY_API_URL, MAILFOLD_ADMIN_KEY)');
+  return provesShadowReads({ ...at, tier, left, right, signal }, shadowReads);
 }
 
 function certificateOf(

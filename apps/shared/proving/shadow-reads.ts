@@ -20,13 +20,16 @@ export interface ShadowReadsOptions {
 
 export interface ShadowReadsInput {
   readonly tier: ProjectionTier;
-  readonly left: Side;
-  readonly right: Side;
+  readonly left: ReadableSide;
+  readonly right: ReadableSide;
   readonly rightParts: readonly SnapshotPart[];
   readonly position: bigint;
   readonly seed: number;
   readonly signal: AbortSignal;
 }
+
+/** A query API reads a tenant that is pinned where it is pinned, and nowhere else. */
+type ReadableSide = Exclude<Side, 'by-slots'>;
 
 interface Request {
   readonly tenantId: string;
@@ -112,7 +115,7 @@ async function settledAnswers(
   request: Request,
   isLeftFirst: boolean,
 ): Promise<[Answer, Answer]> {
-  const ask = (side: Side) => answerOf(input, options, request, side);
+  const ask = (side: ReadableSide) => answerOf(input, options, request, side);
   for (let tries = 1; ; tries++) {
     // Whoever is asked first finds the caches cold.
     const first = await ask(isLeftFirst ? input.left : input.right);
@@ -127,7 +130,7 @@ async function answerOf(
   { tier, position, signal }: ShadowReadsInput,
   { queryApiUrl, adminKey }: ShadowReadsOptions,
   { tenantId, path }: Request,
-  side: Side,
+  side: ReadableSide,
 ): Promise<Answer> {
   const headers = {
     ...{ authorization: `Bearer ${adminKey}`, 'x-tenant-id': tenantId },

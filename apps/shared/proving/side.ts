@@ -1,8 +1,11 @@
 import { allSlots, overlap, type Coverage, type SlotRange } from '../generations/coverage';
 import { partsOf, type Placement, type Target } from '../generations/placement';
 
-/** One of the two that a proof compares: a generation, or whatever serves as the proof begins. */
-export type Side = { readonly generation: number } | 'serving';
+/**
+ * One of the two that a proof compares: a generation, whatever serves as the proof begins, or what would serve a tenant by
+ * its slots if it were not pinned.
+ */
+export type Side = { readonly generation: number } | 'serving' | 'by-slots';
 
 /** Rows of a target that count for a side. */
 export interface SidePart {
@@ -20,17 +23,33 @@ export class NotHeld extends Error {
  * handed over and not shed yet, are in none. Throws {@link NotHeld} where a slot lies in no target, or in two.
  */
 export function partsOfSide(placement: Placement, side: Side, coverage: Coverage): SidePart[] {
-  const parts =
-    side === 'serving'
-      ? servingParts(placement, coverage)
-      : generationParts(placement, side.generation, coverage);
+  const parts = partsHeld(placement, side, coverage);
   const ofAllTenants = parts.filter((part) => part.coverage.tenantId === coverage.tenantId);
   refuseGaps(
     ofAllTenants.map((part) => part.coverage.slots),
     coverage.slots,
-    side === 'serving' ? placement.tier : `generation ${side.generation} of ${placement.tier}`,
+    typeof side === 'string' ? placement.tier : `generation ${side.generation} of ${placement.tier}`,
   );
   return parts;
+}
+
+function partsHeld(placement: Placement, side: Side, coverage: Coverage): SidePart[] {
+  if (side === 'serving') return servingParts(placement, coverage);
+  if (side === 'by-slots') return partsBySlots(placement, coverage);
+  return generationParts(placement, side.generation, coverage);
+}
+
+/** Also where the tenant was given up: its rows may have been brought back there, to be proved before they serve. */
+function partsBySlots({ pointers, targets }: Placement, coverage: Coverage): SidePart[] {
+  if (coverage.tenantId === null) throw new NotHeld('only one tenant can be proved by its slots');
+  return pointers.flatMap(({ slots: served, generation }) =>
+    targets.flatMap((target) => {
+      const common = overlap(served, target.slots);
+      const slots = common === null ? null : overlap(common, coverage.slots);
+      const isOther = target.generation !== generation || target.tenantId !== null;
+      return slots === null || isOther ? [] : [{ target, coverage: { ...coverage, slots } }];
+    }),
+  );
 }
 
 function generationParts(placement: Placement, generation: number, coverage: Coverage): SidePart[] {

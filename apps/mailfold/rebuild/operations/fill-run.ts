@@ -1,17 +1,19 @@
 import { freezeGeneration, startTailing, type Generation } from '../../../shared/generations/generations';
 import { readPlacement } from '../../../shared/generations/placement';
 import { govern } from '../governor';
-import { progressOf, waitUntilLevel, type Place } from '../generation-progress';
 import { servedParts } from '../layout';
 import { Pace } from '../pace';
 import { lockRun } from '../run-lock';
+import { returnedTenant } from '../run-spec';
 import { RunRefused } from '../run-states';
 import type { Run, RunProgress, Runs } from '../runs';
 import type { Workplace } from '../workplace';
 import { Attendance } from './attendance';
+import { followLog, type FillWork } from './follow-log';
 import { loadGenerations } from './load-generations';
 import { readProbe } from './read-probe';
 import { makeGenerations } from './run-generations';
+import { fillReturn } from './tenant-return';
 
 export interface FillOptions {
   readonly signal: AbortSignal;
@@ -44,7 +46,7 @@ export async function fillRun(
       onTakenAway: (reason) => stop.abort(reason),
     });
     const governing = governed(workplace, started, { pace, attendance, signal: stop.signal }, options);
-    const failure = await work(workplace, runs, started, { pace, attendance, signal }).then(
+    const failure = await fill(workplace, runs, started, { pace, attendance, signal }).then(
       () => null,
       (error: unknown) => ({ error: signal.aborted ? (signal.reason as unknown) : error }),
     );
@@ -61,13 +63,9 @@ export async function fillRun(
   }
 }
 
-interface Work {
-  readonly pace: Pace;
-  readonly attendance: Attendance;
-  readonly signal: AbortSignal;
-}
-
-async function work(workplace: Workplace, runs: Runs, run: Run, { pace, attendance, signal }: Work) {
+async function fill(workplace: Workplace, runs: Runs, run: Run, work: FillWork): Promise<void> {
+  if (returnedTenant(run.spec) !== null) return fillReturn(workplace, run, work);
+  const { pace, attendance, signal } = work;
   const generations = await makeGenerations(workplace, run);
   const fenced = run.fence === null ? await fence(workplace, runs, run) : run;
   // All of them or none: what is full already is left alone, and a load is resumed only with what it was begun with.
@@ -79,29 +77,20 @@ async function work(workplace: Workplace, runs: Runs, run: Run, { pace, attendan
       tell: (figures) => attendance.tell(figures),
     }));
   if (!isComplete) signal.throwIfAborted();
-  for (const generation of generations) await settle(workplace, generation, { attendance, signal });
+  for (const generation of generations) await settle(workplace, generation, work);
 }
 
 /** From here on the generation follows the log, or, as of a time, stays as it is. */
 async function settle(
   workplace: Workplace,
   { tier, generation, kind, targets }: Generation,
-  { attendance, signal }: Pick<Work, 'attendance' | 'signal'>,
+  work: FillWork,
 ): Promise<void> {
   const { control } = workplace;
   if (kind === 'as-of') return freezeGeneration(control, tier, generation);
   await startTailing(control, tier, generation);
-  const served: Place[] = servedParts(await readPlacement(control, tier));
-  const from = (await progressOf(workplace, targets)).position ?? 0n;
-  await waitUntilLevel(workplace, { follower: targets, leader: served }, signal, ({ position, goal }) =>
-    attendance.tell({
-      phase: `tail ${tier}`,
-      done: Number((position ?? from) - from),
-      total: Number((goal ?? from) - from),
-      what: 'positions',
-      events: 0,
-    }),
-  );
+  const leader = servedParts(await readPlacement(control, tier));
+  await followLog(workplace, tier, { follower: targets, leader }, work);
 }
 
 /** Fixed once: a run that is resumed reads up to the same place. Stays null for an empty log. */
@@ -130,7 +119,7 @@ async function leaveStopped(runs: Runs, run: number, error: unknown): Promise<vo
 async function governed(
   workplace: Workplace,
   { spec }: Run,
-  { pace, attendance, signal }: Pick<Work, 'pace' | 'attendance' | 'signal'>,
+  { pace, attendance, signal }: Pick<FillWork, 'pace' | 'attendance' | 'signal'>,
   { governorP95Ms, onNotice }: FillOptions,
 ): Promise<void> {
   if (governorP95Ms === undefined) return;

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectionTier } from '../../../../projections/tiers';
+import { allSlots, type Coverage } from '../../../shared/generations/coverage';
 import type { Generation } from '../../../shared/generations/generations';
 import { coverageOf } from '../../../shared/generations/placement';
 import {
@@ -11,12 +12,16 @@ import {
 } from '../../../shared/proving/certificate';
 import { prove } from '../../../shared/proving/prove';
 import { plural } from '../../output';
+import type { Tier } from '../../../../projections/projection';
+import type { Side } from '../../../shared/proving/side';
+import { returnedTenant } from '../run-spec';
 import { refuseIllegal, RunRefused } from '../run-states';
 import type { Run, Runs } from '../runs';
 import type { Workplace } from '../workplace';
 import { newlyParked } from './newly-parked';
 import { shadowReads } from '../../verify/shadow-reads';
 import { generationsOf } from './run-generations';
+import { returnOf } from './returned-tenant';
 
 export interface VerifyOptions {
   readonly signal: AbortSignal;
@@ -36,10 +41,10 @@ export async function verifyRun(
   refuseIllegal('verify', run.run, run.state);
   const files: Record<string, CertificateFile> = {};
   const faults: string[] = [];
-  for (const generation of await generationsOf(workplace, run)) {
-    const file = await proved(workplace, run, generation, options);
-    files[generation.tier] = file;
-    faults.push(...faultsOf(generation, file, await newlyParked(workplace, generation)));
+  for (const claim of await claimsOf(workplace, run)) {
+    const file = await proved(workplace, run, claim, options);
+    files[claim.tier] = file;
+    faults.push(...gateFaults(file), ...(await parkedFaults(workplace, claim)));
   }
   const certificates = Object.fromEntries(
     Object.entries(files).map(([tier, { slots: _slots, ...certificate }]) => [tier, certificate]),
@@ -49,6 +54,30 @@ export async function verifyRun(
       ? await runs.step(run.run, 'verify', 'verified', { certificates })
       : await runs.step(run.run, 'verify', 'refuted', { certificates, failure: faults.join('; ') });
   return { run: verified, file: await written(workplace, run, files) };
+}
+
+/** What is to be proved of one tier. */
+interface Claim {
+  readonly tier: Tier;
+  /** What holds the rows that serve, and as yet serves none of them. */
+  readonly right: Side;
+  readonly coverages: readonly Coverage[];
+  /** The generation that the run has made for it; null: it has made none. */
+  readonly made: Generation | null;
+}
+
+async function claimsOf(workplace: Workplace, run: Run): Promise<Claim[]> {
+  const tenantId = returnedTenant(run.spec);
+  if (tenantId !== null) {
+    // What serves by its slots already would be held against itself.
+    const { tier } = await returnOf(workplace, run);
+    const coverages = [{ slots: allSlots, tenantId, except: [] }];
+    return [{ tier: tier.tier, right: 'by-slots', coverages, made: null }];
+  }
+  return (await generationsOf(workplace, run)).map((made) => {
+    const { tier, generation, targets } = made;
+    return { tier, right: { generation }, coverages: targets.map(coverageOf), made };
+  });
 }
 
 async function written(
@@ -66,7 +95,7 @@ async function written(
 async function proved(
   workplace: Workplace,
   { run }: Run,
-  { tier: name, generation, targets }: Generation,
+  { tier: name, right, coverages }: Claim,
   { signal, onProgress = () => undefined }: VerifyOptions,
 ): Promise<CertificateFile> {
   const tier = projectionTier(name);
@@ -76,26 +105,22 @@ async function proved(
     ...{ tier, control, urls, codeVersion, run, signal, ...shadowReads() },
     store: workplace.store(),
     rootKey: workplace.log().rootKey,
-    left: 'serving',
-    right: { generation },
-    coverages: targets.map(coverageOf),
+    ...{ left: 'serving', right, coverages },
     onProgress: ({ phase, done, total }) => onProgress({ phase: `${name}: ${phase}`, done, total }),
   });
 }
 
-function faultsOf(
-  { tier, generation }: Generation,
-  { gates }: Certificate,
-  parked: readonly string[],
-): string[] {
+function gateFaults({ tier, gates }: Certificate): string[] {
   const failed = gates.filter(({ holds }) => holds === false).map(({ gate }) => gate);
+  return failed.length === 0 ? [] : [`the certificate of ${tier} does not hold (${failed.join(', ')})`];
+}
+
+/** Also what was parked while the proof was made. */
+async function parkedFaults(workplace: Workplace, { tier, made }: Claim): Promise<string[]> {
+  const parked = made === null ? [] : await newlyParked(workplace, made);
+  if (made === null || parked.length === 0) return [];
   return [
-    ...(failed.length === 0 ? [] : [`the certificate of ${tier} does not hold (${failed.join(', ')})`]),
-    ...(parked.length === 0
-      ? []
-      : [
-          `generation ${generation} of ${tier} has parked ${plural(parked.length, 'event')} that what serves has applied`,
-        ]),
+    `generation ${made.generation} of ${tier} has parked ${plural(parked.length, 'event')} that what serves has applied`,
   ];
 }
 
@@ -103,7 +128,7 @@ function faultsOf(
 export function refuseUnproven(
   workplace: Workplace,
   run: Run,
-  generations: readonly Generation[],
+  generations: readonly { readonly tier: Tier; readonly generation: number }[],
   { withoutShadowReads = false }: { readonly withoutShadowReads?: boolean },
 ): void {
   for (const { tier, generation } of generations)

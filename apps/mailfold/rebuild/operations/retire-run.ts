@@ -84,7 +84,7 @@ function supersededBy(
 }
 
 /** A run whose generation is gone has nothing left to do. */
-async function closeSuperseded(runs: Runs, run: number, by: number): Promise<void> {
+export async function closeSuperseded(runs: Runs, run: number, by: number): Promise<void> {
   const { state } = await runs.read(run);
   if (state === 'serving') await runs.step(run, 'retire', 'done', {}, { supersededBy: by });
 }
@@ -113,7 +113,7 @@ export async function discardRun(
   }
 }
 
-async function lockOnceFree(workplace: Workplace, run: number) {
+export async function lockOnceFree(workplace: Workplace, run: number) {
   const deadline = Date.now() + lockTimeoutMs;
   for (;;) {
     try {

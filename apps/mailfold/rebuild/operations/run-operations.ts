@@ -1,7 +1,7 @@
 import { readPlacement } from '../../../shared/generations/placement';
 import { layoutOf } from '../layout';
 import { holderOf, lockOfRun } from '../run-lock';
-import { runSpec, type RunSpec, type RunSpecInput } from '../run-spec';
+import { returnedTenant, runSpec, type RunSpec, type RunSpecInput } from '../run-spec';
 import { isFillable, RunRefused } from '../run-states';
 import { Runs, type Run, type RunPlan } from '../runs';
 import type { Workplace } from '../workplace';
@@ -11,9 +11,23 @@ import { fillRun, type FillOptions } from './fill-run';
 import { verifyRun, type VerifyOptions } from './proof';
 import { discardRun, retireRun, type Retired } from './retire-run';
 import { sourceOf } from './source';
+import { cutOverReturn, discardReturn, retireReturn, rollBackReturn } from './tenant-return';
 import { viewOf, type RunDetails, type RunView } from './run-view';
 
 const listedMax = 20;
+
+/** The steps of a run that makes generations. */
+const withGenerations = {
+  ...{ cutOver: cutOverRun, rollBack: rollBackRun, retire: retireRun, discard: discardRun },
+};
+/** The steps of a run that brings a tenant to generations that there are. */
+const withTenant = {
+  ...{ cutOver: cutOverReturn, rollBack: rollBackReturn, retire: retireReturn, discard: discardReturn },
+};
+
+function waysOf({ spec }: Run): typeof withGenerations {
+  return returnedTenant(spec) === null ? withGenerations : withTenant;
+}
 
 /**
  * Everything that can be done about rebuilds and re-partitions, for the command line and HTTP alike: takes plain data, returns
@@ -46,7 +60,7 @@ export class RunOperations {
     const spec = runSpec.parse(input);
     const open = await this.runs.openWith(spec);
     if (open !== null && !fresh) return this.view(open);
-    if (open !== null) await discardRun(this.workplace, this.runs, open);
+    if (open !== null) await this.discard(open.run);
     return this.view(await this.create(spec, { ...(await this.reckon(spec)), estimate: null }));
   }
 
@@ -94,11 +108,15 @@ export class RunOperations {
   }
 
   async cutOver(run: number, options: CutOverOptions): Promise<RunView> {
-    return this.view(await cutOverRun(this.workplace, this.runs, await this.runs.read(run), options));
+    const known = await this.runs.read(run);
+    const { cutOver } = waysOf(known);
+    return this.view(await cutOver(this.workplace, this.runs, known, options));
   }
 
   async rollBack(run: number, options: { readonly signal: AbortSignal }): Promise<RunView> {
-    return this.view(await rollBackRun(this.workplace, this.runs, await this.runs.read(run), options));
+    const known = await this.runs.read(run);
+    const { rollBack } = waysOf(known);
+    return this.view(await rollBack(this.workplace, this.runs, known, options));
   }
 
   async retire(
@@ -106,12 +124,15 @@ export class RunOperations {
     { signal }: { readonly signal: AbortSignal },
   ): Promise<RunView & { readonly retired: readonly Retired[] }> {
     const known = await this.runs.read(run);
-    const { run: after, retired } = await retireRun(this.workplace, this.runs, known, signal);
+    const { retire } = waysOf(known);
+    const { run: after, retired } = await retire(this.workplace, this.runs, known, signal);
     return { ...(await this.view(after)), retired };
   }
 
   async discard(run: number): Promise<RunView & { readonly dropped: readonly Retired[] }> {
-    const { run: after, dropped } = await discardRun(this.workplace, this.runs, await this.runs.read(run));
+    const known = await this.runs.read(run);
+    const { discard } = waysOf(known);
+    const { run: after, dropped } = await discard(this.workplace, this.runs, known);
     return { ...(await this.view(after)), dropped };
   }
 
@@ -122,7 +143,7 @@ export class RunOperations {
         ...layoutOf(spec, await readPlacement(this.workplace.control, tier)),
       })),
     );
-    if (tiers.every(({ targets }) => targets.length === 0))
+    if (tiers.every(({ targets, moving }) => targets.length === 0 && moving.length === 0))
       throw new RunRefused('everything lies where it should: there is nothing to do', null, ['status']);
     return { tiers, lanes: this.workplace.lanes, source: await sourceOf(this.workplace, spec) };
   }

@@ -12,6 +12,8 @@ export async function sourceOf(
 ): Promise<RunPlan['source']> {
   if (spec.kind === 'rebuild') return 'replay';
   if (spec.source !== undefined) return spec.source;
+  // Into targets that serve others: only rows can be brought there.
+  if (spec.back === true) return 'copy';
   for (const tier of spec.tiers)
     for (const { generation } of servedParts(await readPlacement(control, tier), spec.tenantId))
       if ((await generationNamed(control, tier, generation)).codeVersion !== codeVersion) return 'replay';

@@ -1,0 +1,103 @@
+import { loadDevEnvironment } from '../../apps/shared/config/dev-environment';
+import { samplePath } from '../../apps/dev/demo-sample';
+import { queryAsSuperuser } from '../support/postgres';
+import { mailfold, type MailfoldRun } from './mailfold-process';
+import { WholeSystem } from './whole-system';
+
+/** On one running system; each test finds it as the one before has left it. */
+describe('runs that make no generation of a whole tier', () => {
+  let system: WholeSystem;
+  let oltpUrl: string;
+  let tenantId: string;
+
+  beforeAll(async () => {
+    system = await WholeSystem.start();
+    const env: NodeJS.ProcessEnv = {};
+    loadDevEnvironment(system.dataDir, env);
+    oltpUrl = env['OLTP_DATABASE_URL'] ?? '';
+    const mailboxId = await system.createMailbox();
+    const imported = await run('import', samplePath(), '--mailbox', mailboxId);
+    expect(imported).toMatchObject({ exitCode: 0 });
+    await system.conversationsOf(mailboxId, String(imported.records.at(-1)?.['position']));
+    const [row] = await oltp<{ tenant_id: string }>('select tenant_id from g1.conversations limit 1');
+    tenantId = row?.tenant_id ?? '';
+  }, 90_000);
+  afterAll(() => system?.stop(), 30_000);
+
+  const run = (...args: string[]): Promise<MailfoldRun> => mailfold(args, { env: system.cliEnvironment });
+  const oltp = <Row extends object>(sql: string): Promise<Row[]> => queryAsSuperuser<Row>(oltpUrl, sql);
+  const conversationsIn = (schema: string): Promise<object[]> =>
+    oltp(`select * from ${schema}.conversations where tenant_id = '${tenantId}' order by id`);
+  const runOf = ({ records }: MailfoldRun): string => String(records.at(-1)?.['run']);
+
+  describe('a tenant that is pinned returns to its slots', () => {
+    let before: object[];
+    const back = (): string[] => ['repartition', 'run', 'oltp', '--tenant', tenantId, '--back'];
+
+    it('is refused for a tenant that is not pinned', async () => {
+      expect(await run(...back())).toMatchObject({
+        exitCode: 1,
+        stderr: expect.stringContaining('there is nothing to do'),
+      });
+    });
+
+    it('brings its rows, proves what it finds in the slots and not where it comes from, and drops it when discarded', async () => {
+      before = await conversationsIn('g1');
+      expect(before.length).toBeGreaterThan(5);
+      const pin = ['repartition', 'run', 'oltp', '--tenant', tenantId, '--to', 'OLTP_DATABASE_URL'];
+      expect(await run(...pin, '--verify', '--cutover', '--retire')).toMatchObject({
+        exitCode: 0,
+        records: [{ state: 'done' }],
+      });
+      expect(await conversationsIn('g1')).toEqual([]);
+      const filled = await run(...back());
+      expect(filled).toMatchObject({ exitCode: 0, records: [{ state: 'loaded', generations: [] }] });
+      expect(await conversationsIn('g1')).toEqual(before);
+      await oltp(`delete from g1.conversations where tenant_id = '${tenantId}'`);
+      const refuted = await run('repartition', 'verify', runOf(filled));
+      expect(refuted).toMatchObject({ exitCode: 1, records: [{ state: 'refuted' }] });
+      expect(refuted.stderr).toMatch(/the certificate of oltp does not hold \(rows\b/);
+      expect((await run('repartition', 'cutover', runOf(filled))).exitCode).toBe(1);
+      expect(await run('repartition', 'discard', runOf(filled), '--yes')).toMatchObject({
+        exitCode: 0,
+        records: [{ state: 'discarded' }],
+      });
+      expect(await conversationsIn('g1')).toEqual([]);
+    }, 180_000);
+
+    it('serves it by its slots, lets it go back, and drops its own place when that is retired', async () => {
+      const served = await run(...back(), '--verify', '--cutover');
+      expect(served).toMatchObject({ exitCode: 0, records: [{ state: 'serving' }] });
+      const number = runOf(served);
+      const servingGeneration = async (): Promise<unknown> => (await run('status')).records[0]?.['tiers'];
+      expect(await servingGeneration()).toMatchObject({
+        oltp: {
+          generations: [
+            { generation: 1, isLive: true },
+            { generation: 2, isLive: false },
+          ],
+        },
+      });
+      expect(await run('repartition', 'rollback', number)).toMatchObject({
+        exitCode: 0,
+        records: [{ state: 'rolled-back' }],
+      });
+      expect(await servingGeneration()).toMatchObject({
+        oltp: { generations: [{ generation: 1 }, { generation: 2, isLive: true }] },
+      });
+      for (const [step, state] of [
+        ['verify', 'verified'],
+        ['cutover', 'serving'],
+      ] as const)
+        expect(await run('repartition', step, number)).toMatchObject({ exitCode: 0, records: [{ state }] });
+      expect(await run('repartition', 'retire', number, '--yes')).toMatchObject({
+        exitCode: 0,
+        records: [{ state: 'done', retired: [{ tier: 'oltp', generation: 2, keeps: [] }] }],
+      });
+      expect(await oltp(`select nspname from pg_namespace where nspname ~ '^g[0-9]'`)).toEqual([
+        { nspname: 'g1' },
+      ]);
+      expect(await conversationsIn('g1')).toEqual(before);
+    }, 180_000);
+  });
+});
