@@ -1,5 +1,5 @@
-import { loadDevEnvironment } from '../../apps/shared/config/dev-environment';
 import { samplePath } from '../../apps/dev/demo-sample';
+import { eventually } from '../support/eventually';
 import { queryAsSuperuser } from '../support/postgres';
 import { mailfold, type MailfoldRun } from './mailfold-process';
 import { WholeSystem } from './whole-system';
@@ -12,9 +12,7 @@ describe('runs that make no generation of a whole tier', () => {
 
   beforeAll(async () => {
     system = await WholeSystem.start();
-    const env: NodeJS.ProcessEnv = {};
-    loadDevEnvironment(system.dataDir, env);
-    oltpUrl = env['OLTP_DATABASE_URL'] ?? '';
+    oltpUrl = system.env['OLTP_DATABASE_URL'] ?? '';
     const mailboxId = await system.createMailbox();
     const imported = await run('import', samplePath(), '--mailbox', mailboxId);
     expect(imported).toMatchObject({ exitCode: 0 });
@@ -29,6 +27,88 @@ describe('runs that make no generation of a whole tier', () => {
   const conversationsIn = (schema: string): Promise<object[]> =>
     oltp(`select * from ${schema}.conversations where tenant_id = '${tenantId}' order by id`);
   const runOf = ({ records }: MailfoldRun): string => String(records.at(-1)?.['run']);
+
+  describe('one conversation, folded again in place', () => {
+    const refold = (conversationId: string, tier = 'oltp'): Promise<MailfoldRun> =>
+      run('rebuild', 'run', tier, '--tenant', tenantId, '--conversation', conversationId);
+    const changedTables = ({ records }: MailfoldRun): string[] =>
+      (records[0]?.['refolded'] as { tables: { table: string; isChanged: boolean }[] }[]).flatMap(
+        ({ tables }) => tables.filter(({ isChanged }) => isChanged).map(({ table }) => table),
+      );
+    let rows: object[];
+    let damaged: string;
+
+    it('is refused where the log knows no such conversation, and where the tier holds nothing of one', async () => {
+      [{ id: damaged } = { id: '' }] = await oltp<{ id: string }>(
+        'select id from g1.conversations order by id',
+      );
+      expect(await refold(tenantId)).toMatchObject({
+        exitCode: 1,
+        stderr: expect.stringContaining(`the log knows no conversation ${tenantId} of tenant ${tenantId}`),
+      });
+      expect(await refold(damaged, 'content')).toMatchObject({
+        exitCode: 1,
+        stderr: expect.stringContaining('content has no row that conversation'),
+      });
+      expect(await run('rebuild', 'run', 'oltp', '--conversation', damaged)).toMatchObject({
+        exitCode: 2,
+        stderr: expect.stringContaining('together with its tenant'),
+      });
+      expect((await run('rebuild', 'status')).records).toEqual([]);
+    });
+
+    it('gives the rows back that were wrong or gone, and says which', async () => {
+      rows = await conversationsIn('g1');
+      await oltp(`update g1.conversations set subject = 'damaged' where id = '${damaged}'`);
+      await oltp(`delete from g1.inbox_message_refs where conversation_id = '${damaged}'`);
+      const mended = await refold(damaged);
+      expect(mended).toMatchObject({ exitCode: 0, records: [{ state: 'done', generations: [], next: [] }] });
+      expect(changedTables(mended)).toEqual(['conversations', 'inbox_message_refs']);
+      expect(await conversationsIn('g1')).toEqual(rows);
+      const again = await refold(damaged);
+      expect(again).toMatchObject({ exitCode: 0, records: [{ state: 'done' }] });
+      expect(changedTables(again)).toEqual([]);
+    });
+
+    it('does the same over HTTP', async () => {
+      const console = async (path: string, body?: object): Promise<Record<string, unknown>> => {
+        const response = await fetch(`${system.env['CONSOLE_URL']}/v1/runs${path}`, {
+          ...(body ? { method: 'POST', body: JSON.stringify(body) } : {}),
+          headers: {
+            authorization: `Bearer ${system.env['MAILFOLD_ADMIN_KEY']}`,
+            ...(body ? { 'content-type': 'application/json' } : {}),
+          },
+        });
+        return (await response.json()) as Record<string, unknown>;
+      };
+      await oltp(`update g1.conversations set subject = 'damaged' where id = '${damaged}'`);
+      const task = { kind: 'rebuild', tiers: ['oltp'], tenantId, conversationId: damaged };
+      const planned = await console('', task);
+      expect(planned).toMatchObject({ state: 'planned', plan: { estimate: null } });
+      await console(`/${String(planned['run'])}/start`, {});
+      await eventually(
+        async () =>
+          expect(await console(`/${String(planned['run'])}`)).toMatchObject({
+            state: 'done',
+            refolded: [
+              {
+                schema: 'g1',
+                tables: expect.arrayContaining([
+                  {
+                    table: 'conversations',
+                    isChanged: true,
+                    before: expect.anything(),
+                    after: expect.anything(),
+                  },
+                ]),
+              },
+            ],
+          }),
+        20_000,
+      );
+      expect(await conversationsIn('g1')).toEqual(rows);
+    });
+  });
 
   describe('a tenant that is pinned returns to its slots', () => {
     let before: object[];

@@ -54,6 +54,15 @@ export class PlanBody {
 
   @ApiProperty({
     required: false,
+    format: 'uuid',
+    description: 'Rebuild: the rows that this conversation of the tenant has a part in, in place.',
+  })
+  @IsOptional()
+  @IsUUID()
+  conversationId?: string;
+
+  @ApiProperty({
+    required: false,
     description: 'Rebuild: a temporary copy as it was at a time (ISO 8601) or a position of the log.',
   })
   @IsOptional()

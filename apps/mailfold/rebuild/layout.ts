@@ -1,7 +1,7 @@
 import { allSlots, divided, overlap, type SlotRange } from '../../shared/generations/coverage';
 import type { TargetToMake } from '../../shared/generations/generations';
 import { partsOf, type Placement } from '../../shared/generations/placement';
-import type { RunSpec } from './run-spec';
+import { refoldedConversation, type RunSpec } from './run-spec';
 
 /** Slots that change their place, and where they lie until then. */
 export interface MovingSlots {
@@ -12,7 +12,7 @@ export interface MovingSlots {
 
 /** What a run makes of one tier. */
 export interface TierLayout {
-  /** Of the generation to make; none when a tenant returns to its slots, or everything is where it should be. */
+  /** Of the generation to make; none when a tenant returns to its slots, a conversation is folded again in place, or everything is where it should be. */
   readonly targets: readonly TargetToMake[];
   readonly moving: readonly MovingSlots[];
 }
@@ -39,6 +39,7 @@ export function servedParts(placement: Placement, tenantId: string = anyTenant):
 
 /** The targets that a run has to make for a tier, given what serves now. Pure, so that a plan can be compared with today. */
 export function layoutOf(spec: RunSpec, placement: Placement): TierLayout {
+  if (refoldedConversation(spec) !== null) return { targets: [], moving: [] };
   const parts = servedParts(placement, spec.tenantId);
   if (spec.kind === 'rebuild') return moved(parts, rebuiltTargets(spec, parts));
   if (spec.shards !== undefined) return resharded(parts, wantedShards(spec.shards, spec.databases, parts));

@@ -24,11 +24,14 @@ export function printPlan(output: Output, view: RunView): void {
       );
   }
   if (view.plan.estimate !== null) printEstimate(output, view.plan.estimate);
-  else
-    output.line(
-      `  estimate    ${view.plan.source === 'copy' ? 'none: rows are copied' : 'none: the log is empty'}`,
-    );
+  else output.line(`  estimate    none: ${whyNoEstimate(view)}`);
   output.line(`  next        ${view.next.join(' | ')}`);
+}
+
+function whyNoEstimate({ plan: { source, tiers } }: RunView): string {
+  if (tiers.every(({ targets, moving }) => targets.length === 0 && moving.length === 0))
+    return 'rows are folded again in place';
+  return source === 'copy' ? 'rows are copied' : 'the log is empty';
 }
 
 function printEstimate(output: Output, estimate: Estimate): void {

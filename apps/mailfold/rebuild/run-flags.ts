@@ -8,6 +8,7 @@ import type { Workplace } from './workplace';
 export interface RebuildFlags {
   readonly all?: boolean;
   readonly tenant?: string;
+  readonly conversation?: string;
   readonly asOf?: string;
   readonly ttl?: number;
   readonly slots?: { readonly from: number; readonly to: number };
@@ -55,12 +56,13 @@ export async function rebuildSpecOf(
   named: readonly string[],
   flags: RebuildFlags,
 ): Promise<RunSpecInput> {
-  const { tenant, asOf, ttl = 24, slots, databases, collectPoison } = flags;
+  const { tenant, conversation, asOf, ttl = 24, slots, databases, collectPoison } = flags;
   return {
     kind: 'rebuild',
     tiers: flags.all === true ? projectionTiers.map(({ tier }) => tier) : [...named],
     poison: collectPoison === true ? 'collect' : 'stop',
     ...(tenant === undefined ? {} : { tenantId: tenant }),
+    ...(conversation === undefined ? {} : { conversationId: conversation }),
     ...(slots === undefined ? {} : { slots }),
     ...(databases === undefined ? {} : { databases }),
     ...(asOf === undefined

@@ -1,5 +1,5 @@
 import type { Certificate } from '../../shared/proving/certificate';
-import { groupedDigits, table, type Output } from '../output';
+import { groupedDigits, plural, table, type Output } from '../output';
 import { shownRate, timeLeft } from '../progress';
 import type { RunDetails, RunView } from './operations/run-view';
 import { tookLine } from './plan-screen';
@@ -23,6 +23,14 @@ export function printRun(output: Output, view: RunView | RunDetails): void {
           .map(({ databaseRef, schema, slots }) => `${databaseRef} ${schema} slots ${slots.from}-${slots.to}`)
           .join('; '),
     );
+  for (const { tier, databaseRef, schema, parkedApplied, tables } of view.refolded ?? []) {
+    const applied = parkedApplied === 0 ? '' : `; ${plural(parkedApplied, 'parked event')} applied`;
+    output.line(`  ${tier.padEnd(11)} folded again in ${databaseRef} ${schema}${applied}`);
+    for (const { table: name, before, after, isChanged } of tables)
+      output.line(
+        `              ${name}: ${isChanged ? `CHANGED, ${before.rows} → ${plural(after.rows, 'row')}` : `${plural(after.rows, 'row')}, as it was`}`,
+      );
+  }
   if ('journal' in view)
     for (const { at, actor, action, detail } of view.journal)
       output.line(`  ${at.slice(0, 19)}  ${action.padEnd(15)} ${actor}${detailOf(detail)}`);
@@ -77,7 +85,8 @@ export function progressLine({
 }
 
 function detailOf(detail: Readonly<Record<string, unknown>>): string {
-  const shown = Object.entries(detail).map(
+  const { refolded: _shownAbove, ...told } = detail;
+  const shown = Object.entries(told).map(
     ([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
   );
   return shown.length === 0 ? '' : `: ${shown.join(', ')}`;

@@ -23,6 +23,8 @@ const rebuildSpec = z.strictObject({
     .transform((tiers) => [...tiers].sort()),
   /** This tenant's rows only. */
   tenantId: uuid.optional(),
+  /** The rows that this conversation of the tenant has a part in, in place. */
+  conversationId: uuid.optional(),
   /** A temporary copy as it was at a position of the log, in decimal digits. */
   asOf: z
     .strictObject({ position: z.string().regex(/^\d{1,20}$/), ttlHours: z.number().positive() })
@@ -67,6 +69,14 @@ function faultOfRebuild(spec: RebuildSpec): string | null {
   if (new Set(spec.tiers).size !== spec.tiers.length) return 'a tier is named twice';
   if (spec.slots !== undefined && (spec.tenantId !== undefined || spec.asOf !== undefined))
     return 'slots cannot be combined with a tenant or a time';
+  if (spec.conversationId !== undefined) return faultOfRefold(spec);
+  return null;
+}
+
+function faultOfRefold({ tenantId, asOf, databases, poison }: RebuildSpec): string | null {
+  if (tenantId === undefined) return 'a conversation is named together with its tenant';
+  if (asOf !== undefined || databases !== undefined || poison === 'collect')
+    return 'a conversation is folded again in place: with no time, no databases and no poison to collect';
   return null;
 }
 
@@ -86,15 +96,28 @@ export function returnedTenant(spec: RunSpec): string | null {
   return spec.kind === 'repartition' && spec.back === true ? (spec.tenantId ?? null) : null;
 }
 
+export interface ConversationName {
+  readonly tenantId: string;
+  readonly conversationId: string;
+}
+
+/** The conversation that a run folds again in place; null: it does something else. */
+export function refoldedConversation(spec: RunSpec): ConversationName | null {
+  if (spec.kind !== 'rebuild' || spec.conversationId === undefined || spec.tenantId === undefined)
+    return null;
+  return { tenantId: spec.tenantId, conversationId: spec.conversationId };
+}
+
 /** In one line for people: `rebuild of oltp, tenant 1234…`. */
 export function described(spec: RunSpec): string {
   const what = `${spec.kind === 'rebuild' ? 'rebuild' : 're-partition'} of ${spec.tiers.join(', ')}`;
   return [what, ...(spec.kind === 'rebuild' ? scopeOfRebuild(spec) : scopeOfRepartition(spec))].join(', ');
 }
 
-function scopeOfRebuild({ tenantId, asOf, slots }: RebuildSpec): string[] {
+function scopeOfRebuild({ tenantId, conversationId, asOf, slots }: RebuildSpec): string[] {
   return [
     ...(tenantId === undefined ? [] : [`tenant ${tenantId}`]),
+    ...(conversationId === undefined ? [] : [`conversation ${conversationId} in place`]),
     ...(asOf === undefined ? [] : [`as of position ${asOf.position}`]),
     ...(slots === undefined ? [] : [`slots ${slots.from}-${slots.to}`]),
   ];

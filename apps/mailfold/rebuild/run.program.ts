@@ -66,6 +66,7 @@ function scopeOfRebuild(command: Command): Command {
     .argument('[tiers...]', 'oltp, content or olap; several are fed by one read of the log')
     .option('--all', 'every tier')
     .option('--tenant <id>', 'rows of this tenant only')
+    .option('--conversation <id>', "with --tenant: this conversation's rows only, in place")
     .option('--as-of <time or position>', 'a temporary copy as it was then, beside what serves')
     .option('--ttl <hours>', 'how long a temporary copy is kept', countBetween(1, 8_760), 24)
     .option('--slots <a-b>', 'these slots only', slots)

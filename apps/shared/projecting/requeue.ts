@@ -11,6 +11,7 @@ import { inTransaction } from '../postgres/transaction';
 import { ContentReader } from './content-reader';
 import { foldEvent } from './fold-event';
 import type { LaneEvent } from './lane-event';
+import { digestTables, refoldedTables, type RefoldedTable } from './refolded-tables';
 import { release, stopsOf, type StoppedSequence } from './parked-sequences';
 import { applyOperations, isPoison, type PositionedOperation } from './row-writer';
 
@@ -30,8 +31,8 @@ export interface RequeueOptions {
 }
 
 export type RequeueOutcome =
-  /** How many events were parked until now. */
-  | { readonly outcome: 'requeued'; readonly events: number }
+  /** `events`: how many were parked until now. */
+  | { readonly outcome: 'requeued'; readonly events: number; readonly tables: readonly RefoldedTable[] }
   | { readonly outcome: 'still-poison'; readonly event: PoisonEvent | null; readonly reason: string }
   /** Nothing of it is parked in this target. */
   | { readonly outcome: 'not-parked' };
@@ -116,12 +117,14 @@ async function refold(options: RequeueOptions, slots: ReadonlySet<number>): Prom
     if (upTo > before) events.push(...(await gather(options, slots, { after: before, upTo })));
     const stops = await stopsOf(client, schema, tenantId);
     const others = stops.filter((stop) => stop.sequenceId !== sequenceId);
+    const found = await digestTables(client, { tier, schema, tenantId, slots });
     for (const { name } of tablesOf(tier))
       await client.query(
         `delete from ${schema}.${name} where tenant_id = $1 and slot = any ($2::smallint[])`,
         [tenantId, [...slots]],
       );
     await applyOperations(client, schema, operationsOf(events, lanes, others));
+    const tables = refoldedTables(found, await digestTables(client, { tier, schema, tenantId, slots }));
     const its = stops.filter((stop) => stop.sequenceId === sequenceId);
     const home = { tenantId, slot: slotOf(tenantId, sequenceId) };
     const counted = lanes.filter(
@@ -135,7 +138,7 @@ async function refold(options: RequeueOptions, slots: ReadonlySet<number>): Prom
       counted.map(({ lane }) => lane),
     );
     await notify(client, options, lanes);
-    return { outcome: 'requeued', events: released };
+    return { outcome: 'requeued', events: released, tables };
   });
 }
 

@@ -63,7 +63,7 @@ async function sideDigests(
   hash: HashName,
 ): Promise<SlotDigests> {
   const digests = parts.map(({ snapshot, schema, coverage }) =>
-    snapshot.read((client) => digestSlots(client, { text, schema, coverage, hash })),
+    snapshot.read((client) => digestSlots(client, { text, schema, where: text.within(coverage), hash })),
   );
   return addSlotDigests(await Promise.all(digests));
 }

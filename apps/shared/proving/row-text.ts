@@ -57,6 +57,11 @@ export class RowText {
     return conditions.join(' and ');
   }
 
+  /** Rows of a tenant in some slots, whether they must be equal or not. */
+  ofTenant(tenantId: string, slots: Iterable<number>): string {
+    return `t.tenant_id = ${escapeLiteral(tenantId)} and t.slot = any (array[${[...slots].join(', ')}]::smallint[])`;
+  }
+
   private value(name: string): string {
     const shown =
       this.table.columns[name] === 'bytea' ? `encode(sha256(${column(name)}), 'hex')` : column(name);

@@ -1,5 +1,4 @@
 import type { ClientBase } from 'pg';
-import type { Coverage } from '../generations/coverage';
 import { slotListSha256 } from './certificate';
 import { hashesOf, type HashName, type RowText } from './row-text';
 
@@ -13,16 +12,16 @@ export interface SlotDigest {
 
 export type SlotDigests = ReadonlyMap<number, SlotDigest>;
 
-/** What one target holds of a coverage. */
+/** What one schema holds of the rows that `where` selects (RowText.within, RowText.ofTenant). */
 export async function digestSlots(
   client: ClientBase,
-  { text, schema, coverage, hash }: { text: RowText; schema: string; coverage: Coverage; hash: HashName },
+  { text, schema, where, hash }: { text: RowText; schema: string; where: string; hash: HashName },
 ): Promise<SlotDigests> {
   const [first, second] = hashesOf(hash, 'r');
   const { rows } = await client.query<{ slot: number; rows: string; first: string; second: string }>(
     // `offset 0` keeps the text of a row from being made once per hash.
     `select slot, count(*) as rows, sum(${first}) as first, sum(${second}) as second
-     from (select t.slot, ${text.text} as r from ${text.from(schema)} where ${text.within(coverage)} offset 0) x
+     from (select t.slot, ${text.text} as r from ${text.from(schema)} where ${where} offset 0) x
      group by slot`,
   );
   return new Map(

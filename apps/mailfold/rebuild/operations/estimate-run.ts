@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { urlNamed } from '../../../shared/generations/generations';
 import { estimate, type Estimate, type EstimateOptions } from '../../../shared/rebuilding/estimate/estimate';
 import { lockEstimate } from '../run-lock';
-import type { RunSpec } from '../run-spec';
+import { refoldedConversation, type RunSpec } from '../run-spec';
 import type { RunPlan } from '../runs';
 import type { Workplace } from '../workplace';
 
@@ -10,7 +10,7 @@ export type EstimateHooks = Pick<EstimateOptions, 'signal' | 'onProgress'>;
 
 /**
  * The dry run of what {@link fillRun} would do up to the present end of the log. Null for copies, which no sample of the log
- * can tell of, and for an empty log. Throws RunRefused at once while another estimate is under way, and the reason of an abort.
+ * can tell of, for a conversation, and for an empty log. Throws RunRefused at once while another estimate is under way, and the reason of an abort.
  */
 export async function estimateRun(
   workplace: Workplace,
@@ -18,7 +18,7 @@ export async function estimateRun(
   { tiers, source }: Pick<RunPlan, 'tiers' | 'source'>,
   { signal, onProgress }: EstimateHooks,
 ): Promise<Estimate | null> {
-  if (source === 'copy') return null;
+  if (source === 'copy' || refoldedConversation(spec) !== null) return null;
   const asOf = spec.kind === 'rebuild' ? spec.asOf : undefined;
   const fence = asOf === undefined ? await workplace.store().head() : BigInt(asOf.position);
   if (fence === null) return null;

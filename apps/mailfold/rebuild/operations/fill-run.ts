@@ -4,11 +4,12 @@ import { govern } from '../governor';
 import { servedParts } from '../layout';
 import { Pace } from '../pace';
 import { lockRun } from '../run-lock';
-import { returnedTenant } from '../run-spec';
+import { refoldedConversation, returnedTenant } from '../run-spec';
 import { RunRefused } from '../run-states';
 import type { Run, RunProgress, Runs } from '../runs';
 import type { Workplace } from '../workplace';
 import { Attendance } from './attendance';
+import { refoldConversation, type RefoldedTarget } from './conversation-refold';
 import { followLog, type FillWork } from './follow-log';
 import { loadGenerations } from './load-generations';
 import { readProbe } from './read-probe';
@@ -25,7 +26,7 @@ export interface FillOptions {
 
 /**
  * Brings a run to `loaded`, from wherever it stands: its generations are made, filled, and kept at the end of the log by the
- * projectors. On abort and on every error the run is left `stopped`, to go on from there.
+ * projectors. One that folds a conversation again in place is `done` then. On abort and on every error the run is left `stopped`, to go on from there.
  * Throws {@link RunRefused} at once when somebody works on one of its tiers, or other code has begun it.
  */
 export async function fillRun(
@@ -46,25 +47,40 @@ export async function fillRun(
       onTakenAway: (reason) => stop.abort(reason),
     });
     const governing = governed(workplace, started, { pace, attendance, signal: stop.signal }, options);
-    const failure = await fill(workplace, runs, started, { pace, attendance, signal }).then(
-      () => null,
+    const outcome = await fill(workplace, runs, started, { pace, attendance, signal }).then(
+      (refolded) => ({ refolded }),
       (error: unknown) => ({ error: signal.aborted ? (signal.reason as unknown) : error }),
     );
     stop.abort();
     await governing;
     await attendance.end();
-    if (failure !== null) {
-      await leaveStopped(runs, run.run, failure.error);
-      throw failure.error;
+    if ('error' in outcome) {
+      await leaveStopped(runs, run.run, outcome.error);
+      throw outcome.error;
     }
+    const { refolded } = outcome;
+    if (refolded !== null) return await runs.step(run.run, 'finish', 'done', {}, { refolded });
     return await runs.step(run.run, 'load', 'loaded');
   } finally {
     await lock.release();
   }
 }
 
-async function fill(workplace: Workplace, runs: Runs, run: Run, work: FillWork): Promise<void> {
-  if (returnedTenant(run.spec) !== null) return fillReturn(workplace, run, work);
+/** Resolves to what was folded again in place; null: something was filled, which is to be proved before it serves. */
+async function fill(
+  workplace: Workplace,
+  runs: Runs,
+  run: Run,
+  work: FillWork,
+): Promise<RefoldedTarget[] | null> {
+  if (refoldedConversation(run.spec) !== null) return refoldConversation(workplace, run, work);
+  await (returnedTenant(run.spec) === null
+    ? fillGenerations(workplace, runs, run, work)
+    : fillReturn(workplace, run, work));
+  return null;
+}
+
+async function fillGenerations(workplace: Workplace, runs: Runs, run: Run, work: FillWork): Promise<void> {
   const { pace, attendance, signal } = work;
   const generations = await makeGenerations(workplace, run);
   const fenced = run.fence === null ? await fence(workplace, runs, run) : run;

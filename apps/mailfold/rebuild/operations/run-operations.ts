@@ -1,10 +1,11 @@
 import { readPlacement } from '../../../shared/generations/placement';
 import { layoutOf } from '../layout';
 import { holderOf, lockOfRun } from '../run-lock';
-import { returnedTenant, runSpec, type RunSpec, type RunSpecInput } from '../run-spec';
+import { refoldedConversation, returnedTenant, runSpec, type RunSpec, type RunSpecInput } from '../run-spec';
 import { isFillable, RunRefused } from '../run-states';
 import { Runs, type Run, type RunPlan } from '../runs';
 import type { Workplace } from '../workplace';
+import { refoldedBy, refuseUnknownConversation } from './conversation-refold';
 import { cutOverRun, rollBackRun, type CutOverOptions } from './cut-over-run';
 import { estimateRun, type EstimateHooks } from './estimate-run';
 import { fillRun, type FillOptions } from './fill-run';
@@ -137,13 +138,15 @@ export class RunOperations {
   }
 
   private async reckon(spec: RunSpec): Promise<Omit<RunPlan, 'estimate'>> {
+    await refuseUnknownConversation(this.workplace, spec);
     const tiers = await Promise.all(
       spec.tiers.map(async (tier) => ({
         tier,
         ...layoutOf(spec, await readPlacement(this.workplace.control, tier)),
       })),
     );
-    if (tiers.every(({ targets, moving }) => targets.length === 0 && moving.length === 0))
+    const isInPlace = refoldedConversation(spec) !== null;
+    if (!isInPlace && tiers.every(({ targets, moving }) => targets.length === 0 && moving.length === 0))
       throw new RunRefused('everything lies where it should: there is nothing to do', null, ['status']);
     return { tiers, lanes: this.workplace.lanes, source: await sourceOf(this.workplace, spec) };
   }
@@ -152,7 +155,8 @@ export class RunOperations {
     return this.runs.create(spec, plan, this.workplace.codeVersion);
   }
 
-  private view(run: Run): Promise<RunView> {
-    return viewOf(this.workplace, run);
+  private async view(run: Run): Promise<RunView> {
+    const refolded = await refoldedBy(this.runs, run);
+    return { ...(await viewOf(this.workplace, run)), ...(refolded === null ? {} : { refolded }) };
   }
 }

@@ -5,6 +5,7 @@ import { described } from '../run-spec';
 import { commandLine, meaningOf, nextCommands, type RunState } from '../run-states';
 import type { JournalEntry, Run, RunProgress } from '../runs';
 import type { Workplace } from '../workplace';
+import type { RefoldedTarget } from './conversation-refold';
 import { generationsOf } from './run-generations';
 
 export interface GenerationView {
@@ -35,6 +36,8 @@ export interface RunView {
   readonly workedOnBy: string | null;
   readonly generations: readonly GenerationView[];
   readonly progress: RunProgress | null;
+  /** What was done in place; absent for a run that makes or moves something, and until it is done. */
+  readonly refolded?: readonly RefoldedTarget[];
   readonly fence: string | null;
   readonly eventsPerSecondMax: number | null;
   readonly failure: string | null;
