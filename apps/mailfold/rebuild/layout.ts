@@ -25,6 +25,8 @@ interface Part {
   readonly databaseRef: string;
   readonly schema: string;
   readonly generation: number;
+  /** Tenants that it has given up. */
+  readonly except: readonly string[];
 }
 
 /** Where the rows of all tenants, or of one, are served from now. */
@@ -34,11 +36,32 @@ export function servedParts(placement: Placement, tenantId: string = anyTenant):
     databaseRef: target.databaseRef,
     schema: target.schema,
     generation: target.generation,
+    except: target.except,
   }));
 }
 
 /** The targets that a run has to make for a tier, given what serves now. Pure, so that a plan can be compared with today. */
 export function layoutOf(spec: RunSpec, placement: Placement): TierLayout {
+  const { targets, moving } = wholeLayout(spec, placement);
+  const isAsOf = spec.kind === 'rebuild' && spec.asOf !== undefined;
+  return { moving, targets: isAsOf ? targets : withoutGivenUp(targets, servedParts(placement)) };
+}
+
+/** A tenant that has a place of its own stays there: what is made of shared targets leaves out whom all of these have given up. */
+function withoutGivenUp(targets: readonly TargetToMake[], parts: readonly Part[]): TargetToMake[] {
+  return targets.map((target) => {
+    const { slots, tenantId } = target.coverage;
+    const [first, ...others] = parts.filter((part) => overlap(part.slots, slots) !== null);
+    const except = (first?.except ?? []).filter((tenant) =>
+      others.every((other) => other.except.includes(tenant)),
+    );
+    return tenantId !== null || except.length === 0
+      ? target
+      : { ...target, coverage: { slots, tenantId, except } };
+  });
+}
+
+function wholeLayout(spec: RunSpec, placement: Placement): TierLayout {
   if (refoldedConversation(spec) !== null) return { targets: [], moving: [] };
   const parts = servedParts(placement, spec.tenantId);
   if (spec.kind === 'rebuild') return moved(parts, rebuiltTargets(spec, parts));

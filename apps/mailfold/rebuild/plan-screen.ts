@@ -16,7 +16,8 @@ export function printPlan(output: Output, view: RunView): void {
     for (const { databaseRef, coverage } of targets)
       output.line(
         `    to make   ${databaseRef}, slots ${coverage.slots.from}-${coverage.slots.to}` +
-          (coverage.tenantId === null ? '' : `, tenant ${coverage.tenantId}`),
+          (coverage.tenantId === null ? '' : `, tenant ${coverage.tenantId}`) +
+          (coverage.except === undefined ? '' : `, without the pinned ${coverage.except.join(', ')}`),
       );
     for (const { slots, from, to } of view.kind === 'repartition' ? moving : [])
       output.line(

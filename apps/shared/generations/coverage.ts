@@ -42,6 +42,16 @@ export function overlap(one: SlotRange, other: SlotRange): SlotRange | null {
   return from <= to ? { from, to } : null;
 }
 
+/** The rows that both have, or `null`. */
+export function intersection(one: Coverage, other: Coverage): Coverage | null {
+  const slots = overlap(one.slots, other.slots);
+  if (slots === null) return null;
+  const tenantId = one.tenantId ?? other.tenantId;
+  if (tenantId === null) return { slots, tenantId, except: [...new Set([...one.except, ...other.except])] };
+  const isInBoth = coversTenant(one, tenantId) && coversTenant(other, tenantId);
+  return isInBoth ? { slots, tenantId, except: [] } : null;
+}
+
 /** `slots` in `count` ranges as equal as can be, in order, without a gap. */
 export function divided(slots: SlotRange, count: number): SlotRange[] {
   const width = slots.to - slots.from + 1;

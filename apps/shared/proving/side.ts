@@ -1,4 +1,4 @@
-import { allSlots, overlap, type Coverage, type SlotRange } from '../generations/coverage';
+import { allSlots, intersection, overlap, type Coverage, type SlotRange } from '../generations/coverage';
 import { partsOf, type Placement, type Target } from '../generations/placement';
 
 /**
@@ -102,14 +102,9 @@ function refuseGaps(ranges: readonly SlotRange[], wanted: SlotRange, name: strin
 /** What both hold, as far as it can be said without a list of all tenants. */
 export function commonCoverages(left: readonly Coverage[], right: readonly Coverage[]): Coverage[] {
   return left.flatMap((one) =>
-    right.flatMap((other): Coverage[] => {
-      const slots = overlap(one.slots, other.slots);
-      const tenantId = one.tenantId ?? other.tenantId;
-      const except = [...new Set([...one.except, ...other.except])];
-      if (slots === null) return [];
-      if (tenantId === null) return [{ slots, tenantId, except }];
-      const isInBoth = [one, other].every((each) => each.tenantId === null || each.tenantId === tenantId);
-      return isInBoth && !except.includes(tenantId) ? [{ slots, tenantId, except: [] }] : [];
+    right.flatMap((other) => {
+      const common = intersection(one, other);
+      return common === null ? [] : [common];
     }),
   );
 }

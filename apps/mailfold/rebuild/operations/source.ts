@@ -1,6 +1,4 @@
-import { generationNamed } from '../../../shared/generations/generations';
-import { readPlacement } from '../../../shared/generations/placement';
-import { servedParts } from '../layout';
+import { listGenerations } from '../../../shared/generations/generations';
 import type { RunSpec } from '../run-spec';
 import type { RunPlan } from '../runs';
 import type { Workplace } from '../workplace';
@@ -15,7 +13,7 @@ export async function sourceOf(
   // Into targets that serve others: only rows can be brought there.
   if (spec.back === true) return 'copy';
   for (const tier of spec.tiers)
-    for (const { generation } of servedParts(await readPlacement(control, tier), spec.tenantId))
-      if ((await generationNamed(control, tier, generation)).codeVersion !== codeVersion) return 'replay';
+    for (const { codeVersion: filledBy, isLive } of await listGenerations(control, tier))
+      if (isLive && filledBy !== codeVersion) return 'replay';
   return 'copy';
 }

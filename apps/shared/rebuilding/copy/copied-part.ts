@@ -1,45 +1,59 @@
-import { overlap, type Coverage, type SlotRange } from '../../generations/coverage';
+import { coversTenant, intersection, overlap, type Coverage } from '../../generations/coverage';
 
-/** A part of a source that a target takes over. */
+/** Rows that a target takes over from a source. */
 export interface CopiedPart<Source> {
   readonly source: Source;
-  readonly slots: SlotRange;
+  readonly coverage: Coverage;
 }
 
 /**
- * What a target of this coverage takes from which source, in slot order. Throws when some of it is in no source, or in two:
- * rows would be missing, or doubled.
+ * What a target of this coverage takes from which source. Tenants that have a source of their own come from there, and from
+ * no other. Throws when some of it is in no source, or in two: rows would be missing, or doubled.
  */
 export function partsToCopy<Source extends { readonly coverage: Coverage }>(
   target: Coverage,
   sources: readonly Source[],
 ): CopiedPart<Source>[] {
-  const parts = sources
-    .filter(({ coverage }) => holdsTenantsOf(coverage, target))
-    .flatMap((source) => {
-      const slots = overlap(source.coverage.slots, target.slots);
-      return slots === null ? [] : [{ source, slots }];
-    })
-    .sort((one, other) => one.slots.from - other.slots.from);
-  let next = target.slots.from;
-  for (const { slots } of parts) {
-    if (slots.from !== next) break;
-    next = slots.to + 1;
-  }
-  const isWhole = next === target.slots.to + 1 && parts.at(-1)?.slots.to === target.slots.to;
-  if (!isWhole) throw new Error(`slot ${next} of what is to be filled is in no source, or in two`);
-  return parts;
+  const coverages = sources.map(({ coverage }) => coverage);
+  if (target.tenantId === null) refuseGaps(target, 'all tenants', sharedAmong(coverages));
+  for (const tenantId of namedTenants(target, coverages))
+    refuseGaps(
+      target,
+      `tenant ${tenantId}`,
+      coverages.filter((coverage) => coversTenant(coverage, tenantId)),
+    );
+  return sources.flatMap((source) => {
+    const coverage = intersection(source.coverage, target);
+    return coverage === null ? [] : [{ source, coverage }];
+  });
 }
 
-/** Whether the source has the rows of every tenant that the target is to hold. */
-function holdsTenantsOf(source: Coverage, target: Coverage): boolean {
-  if (source.tenantId !== null) return source.tenantId === target.tenantId;
-  if (target.tenantId !== null) return !source.except.includes(target.tenantId);
-  return source.except.every((tenantId) => target.except.includes(tenantId));
+/** Those that somebody else than the shared sources may have. */
+function namedTenants(target: Coverage, sources: readonly Coverage[]): string[] {
+  if (target.tenantId !== null) return [target.tenantId];
+  const named = sources.flatMap(({ tenantId, except }) => (tenantId === null ? except : [tenantId]));
+  return [...new Set(named)].filter((tenantId) => coversTenant(target, tenantId));
+}
+
+function sharedAmong(coverages: readonly Coverage[]): Coverage[] {
+  return coverages.filter(({ tenantId }) => tenantId === null);
+}
+
+function refuseGaps({ slots: wanted }: Coverage, whose: string, sources: readonly Coverage[]): void {
+  const refuse = (slot: number): never => {
+    throw new Error(`slot ${slot} of ${whose} is in no source, or in two`);
+  };
+  const found = sources.map(({ slots }) => overlap(slots, wanted)).filter((slots) => slots !== null);
+  let next = wanted.from;
+  for (const { from, to } of found.sort((one, other) => one.from - other.from)) {
+    if (from !== next) refuse(Math.min(from, next));
+    next = to + 1;
+  }
+  if (next !== wanted.to + 1) refuse(next);
 }
 
 /** A condition on the rows of a table, without parameters: COPY takes none. */
-export function rowsOf({ tenantId, except }: Coverage, slots: SlotRange): string {
+export function rowsOf({ slots, tenantId, except }: Coverage): string {
   const conditions = [`slot between ${slots.from} and ${slots.to}`];
   if (tenantId !== null) conditions.push(`tenant_id = ${uuidLiteral(tenantId)}`);
   else if (except.length > 0) conditions.push(`tenant_id not in (${except.map(uuidLiteral).join(', ')})`);

@@ -3,7 +3,7 @@ import { tablesOf } from '../../../../projections/tiers';
 import type { EventStore } from '../../event-store/event-store';
 import type { LaneTally, LoadOutcome, LoadProgress, TargetToLoad } from '../contracts';
 import { CopyTarget, type CopiedState } from './copy-target';
-import { parkedState } from './place-lanes';
+import { parkedState, parkedWithin } from './place-lanes';
 import { takeSourceSnapshots, type CopySource, type SourceSnapshots } from './source-snapshots';
 import { refuseDifference, tallyLog } from './tally-log';
 
@@ -123,10 +123,10 @@ async function parkedIn(
   snapshots: SourceSnapshots,
 ): Promise<CopiedState['parked']> {
   const parked = [];
-  for (const { databaseUrl, schema } of sources) {
+  for (const { databaseUrl, schema, coverage } of sources) {
     const client = await snapshots.connect(databaseUrl);
     try {
-      parked.push(await parkedState(client, schema));
+      parked.push(parkedWithin(coverage, await parkedState(client, schema)));
     } finally {
       client.release(true);
     }

@@ -108,13 +108,13 @@ export class CopyTarget {
     options: CopyOptions,
   ): Promise<number> {
     let rows = 0;
-    for (const { source, slots } of this.parts) {
+    for (const { source, coverage } of this.parts) {
       const from = await snapshots.connect(source.databaseUrl);
       try {
         rows += await copyTable(
           {
             table,
-            from: { client: from, schema: source.schema, rows: rowsOf(this.coverage, slots) },
+            from: { client: from, schema: source.schema, rows: rowsOf(coverage) },
             into: { client: into, schema: this.schema },
           },
           options,
@@ -130,11 +130,11 @@ export class CopyTarget {
   private async makePartitions(table: AnyTable, snapshots: SourceSnapshots): Promise<void> {
     const { partitionedBy, name } = table;
     if (partitionedBy === undefined) return;
-    for (const { source, slots } of this.parts) {
+    for (const { source, coverage } of this.parts) {
       const client = await snapshots.connect(source.databaseUrl);
       try {
         const { rows } = await client.query<{ day: string }>(
-          `select distinct ${partitionedBy}::text as day from ${source.schema}.${name} where ${rowsOf(this.coverage, slots)}`,
+          `select distinct ${partitionedBy}::text as day from ${source.schema}.${name} where ${rowsOf(coverage)}`,
         );
         await makeHistoryPartitions(
           this.owner,

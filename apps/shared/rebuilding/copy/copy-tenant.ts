@@ -12,7 +12,7 @@ import { lanesOf } from '../load/finish-target';
 import { copiedColumns } from '../load/row-encoder';
 import { copyTable } from './copy-table';
 import { partsToCopy, rowsOf, type CopiedPart } from './copied-part';
-import { insertParked, parkedState, sequencesIn } from './place-lanes';
+import { insertParked, parkedState, parkedWithin, sequencesIn } from './place-lanes';
 import { takeSourceSnapshots, type CopySource, type SourceSnapshots } from './source-snapshots';
 import { refuseDifference, tallyLog } from './tally-log';
 
@@ -92,12 +92,12 @@ async function fill(
   for (const table of tablesOf(tier)) {
     // COPY refuses a table with row-level security.
     await client.query(`create temp table ${table.name} (like ${into.schema}.${table.name}) on commit drop`);
-    for (const { source, slots } of parts)
+    for (const { source, coverage: rows } of parts)
       await withSource(snapshots, source, (from) =>
         copyTable(
           {
             table,
-            from: { client: from, schema: source.schema, rows: rowsOf(coverage, slots) },
+            from: { client: from, schema: source.schema, rows: rowsOf(rows) },
             into: { client, schema: 'pg_temp' },
           },
           { signal, ...(pace ? { pace } : {}) },
@@ -109,8 +109,10 @@ async function fill(
     );
   }
   const parked = [];
-  for (const { source } of parts)
-    parked.push(await withSource(snapshots, source, (from) => parkedState(from, source.schema)));
+  for (const { source, coverage: rows } of parts) {
+    const state = await withSource(snapshots, source, (from) => parkedState(from, source.schema));
+    parked.push(parkedWithin(rows, state));
+  }
   const events = await insertParked(client, into.schema, parked, [coverage]);
   await client.query(`update ${into.schema}.checkpoints set parked_sequences = $1 where only_tenant = $2`, [
     sequencesIn(coverage, events),

@@ -40,6 +40,14 @@ export async function parkedState(client: ClientBase, schema: string): Promise<P
   return { events: events.rows, stops: stops.rows };
 }
 
+/** What a source says of the rows it is asked for; a schema may hold others besides, which somebody else serves. */
+export function parkedWithin(coverage: Coverage, { events, stops }: ParkedState): ParkedState {
+  return {
+    events: events.filter((row) => covers(coverage, row)),
+    stops: stops.filter(({ tenantId }) => coversTenant(coverage, tenantId)),
+  };
+}
+
 /**
  * Lets the lanes of a schema stand at `checkpoint` with these figures, in the order of its lanes, and with what
  * is parked of their coverage, as if they had come there by themselves. Resolves to the number of parked events.

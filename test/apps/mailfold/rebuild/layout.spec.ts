@@ -75,6 +75,39 @@ describe('the layout of a re-partition', () => {
   });
 });
 
+describe('a tenant that has a place of its own', () => {
+  const tenantId = '0d1b9f2e-6a65-4a6c-9a3e-000000000001';
+  const pinnedBeside = (givenUpBy: readonly number[]): Placement => {
+    const { targets, ...placement } = servedFrom([A, A]);
+    const pinned = { tier: 'oltp' as const, generation: 2, shard: 0, databaseRef: B, schema: 'g2' };
+    return {
+      ...placement,
+      tenantPointers: [{ tenantId, generation: 2, previousGeneration: null }],
+      targets: [
+        ...targets.map((target) =>
+          givenUpBy.includes(target.shard) ? { ...target, except: [tenantId] } : target,
+        ),
+        { ...pinned, slots: allSlots, tenantId, except: [] },
+      ],
+    };
+  };
+  const exceptions = (spec: object, placement: Placement): (readonly string[] | undefined)[] =>
+    layoutOf(runSpec.parse(spec), placement).targets.map(({ coverage }) => coverage.except);
+
+  it('stays there once all that are rebuilt or moved have given it up', () => {
+    const rebuild = { kind: 'rebuild', tiers: ['oltp'] };
+    expect(exceptions(rebuild, pinnedBeside([0, 1]))).toEqual([[tenantId]]);
+    expect(exceptions(rebuild, pinnedBeside([0]))).toEqual([undefined]);
+    const repartition = { kind: 'repartition', tiers: ['oltp'], shards: 4, databases: [A, B] };
+    expect(exceptions(repartition, pinnedBeside([0, 1]))).toEqual([[tenantId], [tenantId]]);
+  });
+
+  it('is in a copy as of a time, which is no part of what serves', () => {
+    const asOf = { position: '100', ttlHours: 1 };
+    expect(exceptions({ kind: 'rebuild', tiers: ['oltp'], asOf }, pinnedBeside([0, 1]))).toEqual([undefined]);
+  });
+});
+
 describe('the layout of a rebuild', () => {
   it('makes the same shards once more, neighbours in one database as one', () => {
     const spec = runSpec.parse({ kind: 'rebuild', tiers: ['oltp'] });
