@@ -6,7 +6,7 @@ import { refuseIllegal, RunRefused } from '../run-states';
 import type { Run, Runs } from '../runs';
 import type { Workplace } from '../workplace';
 import { healthFault } from './canary-health';
-import { firstSlots, movesLeft, movesTo, type CutOverScope } from './moves';
+import { firstSlots, movesLeft, movesTo, overtaken, type CutOverScope } from './moves';
 import { refuseUnproven } from './proof';
 import { generationsOf } from './run-generations';
 
@@ -84,7 +84,8 @@ async function moveOnce(
   // Read after the placement: whoever rolls back in between moves the epoch, or is seen here.
   refuseIllegal(step, run, (await runs.read(run)).state);
   const left = movesLeft(movesTo(generation, scope), before);
-  const moves = movesLeft(choose(left), before);
+  const chosen = movesLeft(choose(left), before);
+  const moves = [...chosen, ...overtaken(generation, before, chosen)];
   if (moves.length > 0) await swap(workplace, before, moves, signal);
   const isWhole = await isServing(workplace, await generationsOf(workplace, { run }));
   const detail = { tier: generation.tier, moves, ...(force ? { forced: force.reason } : {}) };

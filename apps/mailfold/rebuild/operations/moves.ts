@@ -66,11 +66,33 @@ export function firstSlots(moves: readonly Move[], count: number): Move[] {
   return first;
 }
 
+/**
+ * Tenants that were switched ahead of all others are served by their slots again with the moves that let the generation serve
+ * all slots, or they would stay behind at the next switch.
+ */
+export function overtaken(
+  { generation }: Pick<Generation, 'generation'>,
+  { pointers, tenantPointers, targets }: Placement,
+  moves: readonly Move[],
+): Move[] {
+  const left = pointers.filter((pointer) => pointer.generation !== generation).map(({ slots }) => slots);
+  const moved = moves.flatMap((move) => ('slots' in move ? [move.slots] : []));
+  if (moved.length === 0 || widthOf(moved) !== widthOf(left)) return [];
+  const pinned = targets.filter((target) => target.generation === generation).map(({ tenantId }) => tenantId);
+  return tenantPointers
+    .filter((pointer) => pointer.generation === generation && !pinned.includes(pointer.tenantId))
+    .map(({ tenantId }) => ({ tenantId, to: null }));
+}
+
 /** Which generations would serve again if this one were rolled back. */
 export function servedBefore(placement: Placement, generation: number): number[] {
   const bySlots = placement.pointers.map((pointer) => pointer.generation);
   const before = wayBack(placement, generation).flatMap(({ to }) => (to === null ? bySlots : [to]));
   return [...new Set(before)];
+}
+
+function widthOf(ranges: readonly SlotRange[]): number {
+  return ranges.reduce((sum, range) => sum + width(range), 0);
 }
 
 function width({ from, to }: SlotRange): number {
