@@ -1,21 +1,33 @@
+import { queryAsSuperuser } from '../support/postgres';
 import { firstDatabase, SampledSystem, secondDatabase, type RunSeen } from './sampled-system';
 
 const quietCanary = ['--canary', '--canary-pause-ms', '50'];
 const bothDatabases = ['--databases', `${firstDatabase},${secondDatabase}`];
+const toTheEnd = ['--verify', '--cutover', '--retire'];
 
 /** One system with a second database, read and written to all the time; each test finds it as the one before has left it. */
-describe('a tier that is re-partitioned while it is read and written', () => {
+describe('a tier that is re-partitioned and rebuilt while it is read and written', () => {
   let system: SampledSystem;
   let tenantId: string;
 
   beforeAll(async () => {
-    system = await SampledSystem.start({ seed: 5, events: 1_500 });
+    system = await SampledSystem.start({ seed: 5, events: 1_000 });
     tenantId = system.tenants[0]?.tenantId ?? '';
     system.beginTraffic();
   });
   afterAll(() => system?.stop(), 30_000);
 
   const leads = (to: string, ...args: string[]): Promise<RunSeen> => system.leads(to, ...args);
+  /** How many rows of the tenant the targets of a run hold. */
+  const conversationsOfTenant = async ({ generations }: RunSeen): Promise<number[]> =>
+    Promise.all(
+      generations
+        .flatMap(({ targets }) => targets)
+        .map(async ({ databaseRef, schema }) => {
+          const sql = `select 1 from ${schema}.conversations where tenant_id = '${tenantId}'`;
+          return (await queryAsSuperuser(system.env[databaseRef] ?? '', sql)).length;
+        }),
+    );
 
   it('spreads it from one shard to four in two databases, takes that back, and does it for good', async () => {
     const filled = await leads(
@@ -31,32 +43,55 @@ describe('a tier that is re-partitioned while it is read and written', () => {
     await leads('done', 'repartition', 'retire', run, '--yes');
   });
 
-  it('spreads it from four shards to three by copying rows', async () => {
-    await leads(
-      'done',
-      ...['repartition', 'run', 'oltp', '--shards', '3', ...bothDatabases, '--source', 'copy'],
-      ...['--verify', '--cutover', '--retire'],
-    );
-  });
-
   it('moves a tenant to a database of its own', async () => {
     const moved = await leads(
       'done',
-      ...['repartition', 'run', 'oltp', '--tenant', tenantId, '--to', secondDatabase],
-      ...['--verify', '--cutover', '--retire'],
+      ...['repartition', 'run', 'oltp', '--tenant', tenantId, '--to', secondDatabase, ...toTheEnd],
     );
     expect(placesOf(moved)).toEqual([secondDatabase]);
+    expect(await conversationsOfTenant(moved)).toEqual([expect.any(Number)]);
+    expect(Math.min(...(await conversationsOfTenant(moved)))).toBeGreaterThan(5);
+  });
+
+  it('spreads it from four shards to three by copying rows, beside a tenant that stays where it is', async () => {
+    const copied = await leads(
+      'done',
+      ...['repartition', 'run', 'oltp', '--shards', '3', ...bothDatabases, '--source', 'copy', ...toTheEnd],
+    );
+    expect(Math.max(...(await conversationsOfTenant(copied)))).toBe(0);
+  });
+
+  it('rebuilds the tenant by itself', async () => {
+    const tenant = await leads('done', 'rebuild', 'run', 'oltp', '--tenant', tenantId, ...toTheEnd);
+    expect(placesOf(tenant)).toEqual([secondDatabase]);
+  });
+
+  it('rebuilds some slots', async () => {
+    await leads('done', 'rebuild', 'run', 'oltp', '--slots', '1000-2000', ...toTheEnd);
+  });
+
+  it('rebuilds all of it over the databases it is told', async () => {
+    const spread = await leads('done', 'rebuild', 'run', 'oltp', ...bothDatabases, ...toTheEnd);
+    expect(placesOf(spread)).toEqual([firstDatabase, secondDatabase]);
+    expect(Math.max(...(await conversationsOfTenant(spread)))).toBe(0);
+  });
+
+  it('lets one tenant try a rebuild first, and all others follow', async () => {
+    const { run } = await leads('verified', 'rebuild', 'run', 'content', '--verify');
+    await leads('partial', 'rebuild', 'cutover', String(run), '--tenant', tenantId);
+    await leads('serving', 'rebuild', 'cutover', String(run));
+    const pointers = await queryAsSuperuser(
+      system.env['CONTROL_DATABASE_URL'] ?? '',
+      `select tenant_id, generation from tenant_pointers where tier = 'content'`,
+    );
+    expect(pointers).toEqual([{ tenant_id: tenantId, generation: null }]);
   });
 
   it('keeps history by the week', async () => {
-    await leads(
-      'done',
-      ...['repartition', 'run', 'olap', '--history-partitions', 'week', '--verify', '--cutover', '--retire'],
-    );
+    await leads('done', 'repartition', 'run', 'olap', '--history-partitions', 'week', ...toTheEnd);
   });
 
-  it('makes a copy as of a position and as of a time', async () => {
-    await leads('loaded', 'rebuild', 'run', 'oltp', '--as-of', system.middle, '--ttl', '1');
+  it('makes a copy as of a time', async () => {
     await leads('loaded', 'rebuild', 'run', 'oltp', '--as-of', new Date().toISOString(), '--ttl', '1');
   });
 

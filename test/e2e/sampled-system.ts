@@ -37,8 +37,6 @@ export class SampledSystem {
     /** What its processes were given: URLs, and the keys of the operator. */
     readonly env: Readonly<Record<string, string>>,
     private readonly sample: OpenSample,
-    /** Of an event amidst the sample log. */
-    readonly middle: string,
   ) {}
 
   static async start({ seed, events }: { seed: number; events: number }): Promise<SampledSystem> {
@@ -51,10 +49,9 @@ export class SampledSystem {
     loadDevEnvironment(dataDir, variables);
     const env = variables as Record<string, string>;
     const sample = openSample({ urls: urlsOf(env), environment: env }, { seed, events });
-    const half = { signal: new AbortController().signal, eventsMin: events / 2 };
-    const { position } = await appendSampleLog(sample.store, sample.log.acts, half);
-    await appendSampleLog(sample.store, sample.log.acts, half);
-    const system = new SampledSystem(process, dataDir, env, sample, String(position));
+    const { signal } = new AbortController();
+    await appendSampleLog(sample.store, sample.log.acts, { signal, eventsMin: events });
+    const system = new SampledSystem(process, dataDir, env, sample);
     await system.untilShown();
     return system;
   }
@@ -105,8 +102,13 @@ export class SampledSystem {
     return traffic.stop();
   }
 
+  /** For the command line: which data folder to take its defaults from, and nothing else. */
+  get cliEnvironment(): Record<string, string> {
+    return { DATA_DIR: this.dataDir };
+  }
+
   mailfold(...args: string[]): Promise<MailfoldRun> {
-    return mailfold(args, { env: { DATA_DIR: this.dataDir } });
+    return mailfold(args, { env: this.cliEnvironment });
   }
 
   /** What the command leaves of its run, which has to come to the state. */
