@@ -1,7 +1,10 @@
 import { isFillable, RunRefused } from '../rebuild/run-states';
+import type { FillOptions } from '../rebuild/operations/attended-run';
 import type { RunOperations } from '../rebuild/operations/run-operations';
 import type { RunView } from '../rebuild/operations/run-view';
 import type { Logger } from '../../shared/process/log';
+
+type StartOptions = Pick<FillOptions, 'governorP95Ms' | 'withoutShadowReads'>;
 
 /**
  * Fills runs in this process while requests go on. What ends with the process is left stopped, and goes on wherever it is
@@ -24,7 +27,7 @@ export class BackgroundRuns {
    * Resolves once the run is under way, or finished, or has failed at once: what it refuses is thrown. A run that is filled
    * already, or is being filled here, is left alone.
    */
-  async start(run: number, options: { readonly governorP95Ms?: number }): Promise<RunView> {
+  async start(run: number, options: StartOptions): Promise<RunView> {
     const before = await this.operations.status(run);
     if (!this.filling.has(run) && isFillable(before.state)) await this.begin(run, options);
     return this.operations.status(run);
@@ -36,12 +39,12 @@ export class BackgroundRuns {
     await Promise.allSettled(this.filling.values());
   }
 
-  private async begin(run: number, options: { readonly governorP95Ms?: number }): Promise<void> {
+  private async begin(run: number, options: StartOptions): Promise<void> {
     let refused: unknown;
     const work = this.operations
       .run(run, { ...options, signal: this.signal })
       .then(
-        () => this.log.info({ run }, 'run loaded'),
+        ({ state }) => this.log.info({ run, state }, 'run filled'),
         (error: unknown) => {
           refused = error;
           this.log.warn({ run, err: error }, 'run stopped');

@@ -83,6 +83,19 @@ export class PlanBody {
   @Type(() => SlotsBody)
   slots?: SlotsBody;
 
+  @ApiProperty({
+    required: false,
+    minimum: 2,
+    maximum: 64,
+    description:
+      'Rebuild: in so many ranges of slots, each filled, proved, served and its forerunner dropped.',
+  })
+  @IsOptional()
+  @IsInt()
+  @Min(2)
+  @Max(64)
+  rolling?: number;
+
   @ApiProperty({ required: false, isArray: true, example: ['OLTP_DATABASE_URL', 'OLTP_DATABASE_URL_B'] })
   @IsOptional()
   @IsArray()
@@ -143,6 +156,14 @@ export class StartBody {
   @Min(1)
   @Max(60_000)
   governorP95Ms?: number;
+
+  @ApiProperty({
+    required: false,
+    description: 'Of a rolling rebuild: its ranges may serve although reads were not compared.',
+  })
+  @IsOptional()
+  @IsBoolean()
+  withoutShadowReads?: boolean;
 }
 
 export class ThrottleBody {

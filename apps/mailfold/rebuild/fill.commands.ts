@@ -113,13 +113,18 @@ async function fillAndGoOn(
 async function fillWithBars(
   { operations }: Desk,
   { run }: RunView,
-  { governorP95Ms }: FillFlags,
+  { governorP95Ms, withoutShadowReads = false }: FillFlags,
   { signal }: CommandContext,
 ): Promise<RunView | null> {
   const bars = new PhaseBars();
   try {
     return await operations.run(run, {
-      ...{ signal, onNotice: (text) => bars.say(text), onProgress: (progress) => bars.show(progress) },
+      ...{
+        withoutShadowReads,
+        signal,
+        onNotice: (text) => bars.say(text),
+        onProgress: (progress) => bars.show(progress),
+      },
       ...(governorP95Ms === undefined ? {} : { governorP95Ms }),
     });
   } catch (error) {

@@ -1,7 +1,7 @@
 import { allSlots, divided, overlap, type SlotRange } from '../../shared/generations/coverage';
 import type { TargetToMake } from '../../shared/generations/generations';
 import { partsOf, type Placement } from '../../shared/generations/placement';
-import { refoldedConversation, type RunSpec } from './run-spec';
+import { rangesOf, refoldedConversation, type RunSpec } from './run-spec';
 
 /** Slots that change their place, and where they lie until then. */
 export interface MovingSlots {
@@ -63,6 +63,8 @@ function withoutGivenUp(targets: readonly TargetToMake[], parts: readonly Part[]
 
 function wholeLayout(spec: RunSpec, placement: Placement): TierLayout {
   if (refoldedConversation(spec) !== null) return { targets: [], moving: [] };
+  const ranges = rangesOf(0, spec);
+  if (ranges !== null) return joinedLayout(ranges.map((range) => layoutOf(range, placement)));
   const parts = servedParts(placement, spec.tenantId);
   if (spec.kind === 'rebuild') return moved(parts, rebuiltTargets(spec, parts));
   if (spec.shards !== undefined) return resharded(parts, wantedShards(spec.shards, spec.databases, parts));
@@ -73,6 +75,13 @@ function wholeLayout(spec: RunSpec, placement: Placement): TierLayout {
     ]);
   }
   return moved(parts, copyOf(parts));
+}
+
+function joinedLayout(layouts: readonly TierLayout[]): TierLayout {
+  return {
+    targets: layouts.flatMap(({ targets }) => targets),
+    moving: layouts.flatMap(({ moving }) => moving),
+  };
 }
 
 /** Nothing is made: the rows go to targets that there are. */

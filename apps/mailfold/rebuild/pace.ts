@@ -16,13 +16,24 @@ export class Pace {
   private bounds: PaceBounds = { operator: null, governor: null };
   private isPaused = false;
   private events = 0;
+  private readonly now: () => number;
+  private readonly outer: () => Promise<void>;
   /** Where the present bound began to hold. */
   private since = { atMs: 0, events: 0 };
 
   constructor(
     private readonly signal: AbortSignal,
-    private readonly now: () => number = () => performance.now(),
+    {
+      now = () => performance.now(),
+      outer = () => Promise.resolve(),
+    }: {
+      readonly now?: () => number;
+      /** Awaited besides: of the run that this one is a part of. */
+      readonly outer?: () => Promise<void>;
+    } = {},
   ) {
+    this.now = now;
+    this.outer = outer;
     this.since = { atMs: this.now(), events: 0 };
   }
 
@@ -53,6 +64,7 @@ export class Pace {
   async wait(): Promise<void> {
     while (!this.signal.aborted && (this.isPaused || this.isAhead()))
       await delay(stepMs, undefined, { signal: this.signal }).catch(() => undefined);
+    await this.outer();
   }
 
   private isAhead(): boolean {

@@ -24,6 +24,8 @@ export function printPlan(output: Output, view: RunView): void {
         `    moves     slots ${slots.from}-${slots.to} from ${from.databaseRef} ${from.schema} to ${to}`,
       );
   }
+  if (view.ranges !== undefined)
+    output.line(`  ranges      ${view.ranges.length}, one after the other; figures are of the first alone`);
   if (view.plan.estimate !== null) printEstimate(output, view.plan.estimate);
   else output.line(`  estimate    none: ${whyNoEstimate(view)}`);
   output.line(`  next        ${view.next.join(' | ')}`);

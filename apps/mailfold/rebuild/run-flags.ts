@@ -12,6 +12,7 @@ export interface RebuildFlags {
   readonly asOf?: string;
   readonly ttl?: number;
   readonly slots?: { readonly from: number; readonly to: number };
+  readonly rolling?: number;
   readonly databases?: string[];
   readonly collectPoison?: boolean;
 }
@@ -56,7 +57,7 @@ export async function rebuildSpecOf(
   named: readonly string[],
   flags: RebuildFlags,
 ): Promise<RunSpecInput> {
-  const { tenant, conversation, asOf, ttl = 24, slots, databases, collectPoison } = flags;
+  const { tenant, conversation, asOf, ttl = 24, slots, rolling, databases, collectPoison } = flags;
   return {
     kind: 'rebuild',
     tiers: flags.all === true ? projectionTiers.map(({ tier }) => tier) : [...named],
@@ -64,6 +65,7 @@ export async function rebuildSpecOf(
     ...(tenant === undefined ? {} : { tenantId: tenant }),
     ...(conversation === undefined ? {} : { conversationId: conversation }),
     ...(slots === undefined ? {} : { slots }),
+    ...(rolling === undefined ? {} : { rolling }),
     ...(databases === undefined ? {} : { databases }),
     ...(asOf === undefined
       ? {}

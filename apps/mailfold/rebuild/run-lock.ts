@@ -24,7 +24,7 @@ export async function lockRun(
   owner: string,
 ): Promise<RunLock> {
   return lock(controlUrl, `${owner}, run ${run}`, [
-    { name: lockOfRun(run), of: `a run on ${tiers.join(', ')}` },
+    { name: lockOfRun(run), of: tiers.length === 0 ? `run ${run}` : `a run on ${tiers.join(', ')}` },
     // In one order, so that two runs over the same tiers never wait for each other.
     ...[...tiers].sort().map((tier) => ({ name: lockOfTier(tier), of: `a run on ${tier}` })),
   ]);

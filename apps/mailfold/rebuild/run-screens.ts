@@ -15,13 +15,19 @@ export function printRun(output: Output, view: RunView | RunDetails): void {
   if (workedOnBy !== null) output.line(`  at work     ${workedOnBy}`);
   if (workedOnBy !== null && progress !== null) output.line(`  progress    ${progressLine(progress)}`);
   if (eventsPerSecondMax !== null) output.line(`  throttle    ${groupedDigits(eventsPerSecondMax)} events/s`);
-  if (progress !== null && !isFillable(state)) output.line(`  took        ${tookLine(view.plan, progress)}`);
+  // Of a rolling rebuild each range has its own.
+  const hasTook = progress !== null && !isFillable(state) && view.ranges === undefined;
+  if (hasTook) output.line(`  took        ${tookLine(view.plan, progress)}`);
   for (const { tier, generation, isLive, targets } of view.generations)
     output.line(
       `  ${tier.padEnd(11)} generation ${generation}${isLive ? ', serving' : ''}: ` +
         targets
           .map(({ databaseRef, schema, slots }) => `${databaseRef} ${schema} slots ${slots.from}-${slots.to}`)
           .join('; '),
+    );
+  for (const [index, { slots, run: its, state: stands }] of (view.ranges ?? []).entries())
+    output.line(
+      `  range ${String(index + 1).padEnd(5)} slots ${slots.from}-${slots.to}: ${its === null ? 'not begun' : `run ${its}, ${stands}`}`,
     );
   for (const { tier, databaseRef, schema, parkedApplied, tables } of view.refolded ?? []) {
     const applied = parkedApplied === 0 ? '' : `; ${plural(parkedApplied, 'parked event')} applied`;
@@ -85,7 +91,7 @@ export function progressLine({
 }
 
 function detailOf(detail: Readonly<Record<string, unknown>>): string {
-  const { refolded: _shownAbove, ...told } = detail;
+  const { refolded: _refolded, ranges: _ranges, ...told } = detail;
   const shown = Object.entries(told).map(
     ([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
   );

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { slotCount } from '../../../domain/slot';
 import { projectionTiers } from '../../../projections/tiers';
 import type { Tier } from '../../../projections/projection';
+import { allSlots, divided, type SlotRange } from '../../shared/generations/coverage';
 
 const slot = z
   .number()
@@ -29,8 +30,14 @@ const rebuildSpec = z.strictObject({
   asOf: z
     .strictObject({ position: z.string().regex(/^\d{1,20}$/), ttlHours: z.number().positive() })
     .optional(),
-  /** These slots only: one part of a rolling rebuild. */
+  /** These slots only. */
   slots: slotRange.optional(),
+  /** In so many ranges of slots one after the other, for a tier that is too big to hold twice. */
+  rolling: z.number().int().min(2).max(64).optional(),
+  /** One range, counted from 1, of the rolling rebuild with that number. Never asked for from outside. */
+  partOf: z
+    .strictObject({ run: z.number().int(), range: z.number().int().min(1), of: z.number().int().min(2) })
+    .optional(),
   /** Databases that the new generation is spread over; else those that serve now, shard by shard. */
   databases: z.array(databaseRef).min(1).optional(),
   poison: z.enum(['stop', 'collect']).default('stop'),
@@ -70,11 +77,19 @@ function faultOfRebuild(spec: RebuildSpec): string | null {
   if (spec.slots !== undefined && (spec.tenantId !== undefined || spec.asOf !== undefined))
     return 'slots cannot be combined with a tenant or a time';
   if (spec.conversationId !== undefined) return faultOfRefold(spec);
+  if (spec.rolling !== undefined) return faultOfRolling(spec);
   return null;
 }
 
-function faultOfRefold({ tenantId, asOf, databases, poison }: RebuildSpec): string | null {
+function faultOfRolling({ tiers, slots, tenantId, asOf }: RebuildSpec): string | null {
+  if (tiers.length !== 1) return 'a rolling rebuild takes one tier';
+  const isPart = slots !== undefined || tenantId !== undefined || asOf !== undefined;
+  return isPart ? 'a rolling rebuild takes all slots of the tier, up to the end of the log' : null;
+}
+
+function faultOfRefold({ tenantId, asOf, rolling, databases, poison }: RebuildSpec): string | null {
   if (tenantId === undefined) return 'a conversation is named together with its tenant';
+  if (rolling !== undefined) return 'a conversation is folded again in place, all at once';
   if (asOf !== undefined || databases !== undefined || poison === 'collect')
     return 'a conversation is folded again in place: with no time, no databases and no poison to collect';
   return null;
@@ -108,18 +123,37 @@ export function refoldedConversation(spec: RunSpec): ConversationName | null {
   return { tenantId: spec.tenantId, conversationId: spec.conversationId };
 }
 
+/** One range of a rolling rebuild. */
+export type RangeSpec = RebuildSpec & {
+  readonly slots: SlotRange;
+  readonly partOf: { readonly run: number; readonly range: number; readonly of: number };
+};
+
+/** The ranges of a rolling rebuild, as the tasks of their own runs, in their order; null: it does something else. */
+export function rangesOf(run: number, spec: RunSpec): RangeSpec[] | null {
+  if (spec.kind !== 'rebuild' || spec.rolling === undefined) return null;
+  const { rolling: of, ...task } = spec;
+  return divided(allSlots, of).map((slots, index) => ({
+    ...task,
+    slots,
+    partOf: { run, range: index + 1, of },
+  }));
+}
+
 /** In one line for people: `rebuild of oltp, tenant 1234…`. */
 export function described(spec: RunSpec): string {
   const what = `${spec.kind === 'rebuild' ? 'rebuild' : 're-partition'} of ${spec.tiers.join(', ')}`;
   return [what, ...(spec.kind === 'rebuild' ? scopeOfRebuild(spec) : scopeOfRepartition(spec))].join(', ');
 }
 
-function scopeOfRebuild({ tenantId, conversationId, asOf, slots }: RebuildSpec): string[] {
+function scopeOfRebuild({ tenantId, conversationId, asOf, slots, rolling, partOf }: RebuildSpec): string[] {
   return [
     ...(tenantId === undefined ? [] : [`tenant ${tenantId}`]),
     ...(conversationId === undefined ? [] : [`conversation ${conversationId} in place`]),
     ...(asOf === undefined ? [] : [`as of position ${asOf.position}`]),
     ...(slots === undefined ? [] : [`slots ${slots.from}-${slots.to}`]),
+    ...(rolling === undefined ? [] : [`${rolling} ranges one after the other`]),
+    ...(partOf === undefined ? [] : [`range ${partOf.range} of ${partOf.of} of run ${partOf.run}`]),
   ];
 }
 

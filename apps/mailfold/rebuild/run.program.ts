@@ -70,6 +70,11 @@ function scopeOfRebuild(command: Command): Command {
     .option('--as-of <time or position>', 'a temporary copy as it was then, beside what serves')
     .option('--ttl <hours>', 'how long a temporary copy is kept', countBetween(1, 8_760), 24)
     .option('--slots <a-b>', 'these slots only', slots)
+    .option(
+      '--rolling <ranges>',
+      'range by range: filled, proved, served, and what served it dropped, before the next',
+      countBetween(2, 64),
+    )
     .option('--databases <names>', 'variables of the databases to spread it over, with commas', list)
     .option('--collect-poison', 'park what cannot be applied and go on, instead of stopping there');
 }
@@ -101,7 +106,7 @@ function fillOptions(command: Command): Command {
     .option('--cutover', 'then let it serve, if the proof holds')
     .option('--canary', 'with --cutover: one slot, eight, all')
     .option('--retire', 'then drop what served before, and with it the way back')
-    .option('--without-shadow-reads', 'with --cutover: although reads were not compared')
+    .option('--without-shadow-reads', 'with --cutover or --rolling: although reads were not compared')
     .option('--force', 'with --cutover: serve although the proof does not hold')
     .option('--reason <text>', 'why; kept in the journal of the run');
 }

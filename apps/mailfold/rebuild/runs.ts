@@ -118,6 +118,21 @@ export class Runs {
     return rows[0] === undefined ? null : runOf(rows[0]);
   }
 
+  /** Of a rolling rebuild: the runs of its ranges that are not discarded, by the number of the range. */
+  async partsOf(run: number): Promise<ReadonlyMap<number, Run>> {
+    const { rows } = await this.control.query<RunRow>(
+      `select ${columns} from rebuild_runs
+       where spec -> 'partOf' -> 'run' = to_jsonb($1::int) and state <> 'discarded' order by run`,
+      [run],
+    );
+    return new Map(
+      rows.map(runOf).flatMap((part) => {
+        const { spec } = part;
+        return spec.kind === 'rebuild' && spec.partOf !== undefined ? [[spec.partOf.range, part]] : [];
+      }),
+    );
+  }
+
   /**
    * Takes a step: refuses it when the state forbids it, else writes the new state and `fields`, with a line in the journal.
    * Throws {@link RunRefused}.

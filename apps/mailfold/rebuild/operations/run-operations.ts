@@ -1,16 +1,25 @@
 import { readPlacement } from '../../../shared/generations/placement';
 import { layoutOf } from '../layout';
 import { holderOf, lockOfRun } from '../run-lock';
-import { refoldedConversation, returnedTenant, runSpec, type RunSpec, type RunSpecInput } from '../run-spec';
+import {
+  rangesOf,
+  refoldedConversation,
+  returnedTenant,
+  runSpec,
+  type RunSpec,
+  type RunSpecInput,
+} from '../run-spec';
 import { isFillable, RunRefused } from '../run-states';
 import { Runs, type Run, type RunPlan } from '../runs';
 import type { Workplace } from '../workplace';
 import { refoldedBy, refuseUnknownConversation } from './conversation-refold';
 import { cutOverRun, rollBackRun, type CutOverOptions } from './cut-over-run';
 import { estimateRun, type EstimateHooks } from './estimate-run';
-import { fillRun, type FillOptions } from './fill-run';
+import type { FillOptions } from './attended-run';
+import { fillRun } from './fill-run';
 import { verifyRun, type VerifyOptions } from './proof';
 import { discardRun, retireRun, type Retired } from './retire-run';
+import { discardRolling, rangeViews, rollRun } from './roll-run';
 import { sourceOf } from './source';
 import { cutOverReturn, discardReturn, retireReturn, rollBackReturn } from './tenant-return';
 import { viewOf, type RunDetails, type RunView } from './run-view';
@@ -26,7 +35,11 @@ const withTenant = {
   ...{ cutOver: cutOverReturn, rollBack: rollBackReturn, retire: retireReturn, discard: discardReturn },
 };
 
-function waysOf({ spec }: Run): typeof withGenerations {
+/** The steps of a run that leaves them to the runs of its ranges. */
+const withRanges = { ...withGenerations, discard: discardRolling };
+
+function waysOf({ run, spec }: Run): typeof withGenerations {
+  if (rangesOf(run, spec) !== null) return withRanges;
   return returnedTenant(spec) === null ? withGenerations : withTenant;
 }
 
@@ -69,7 +82,8 @@ export class RunOperations {
   async run(run: number, options: FillOptions): Promise<RunView> {
     const known = await this.runs.read(run);
     if (!isFillable(known.state)) return this.view(known);
-    return this.view(await fillRun(this.workplace, this.runs, known, options));
+    const work = rangesOf(run, known.spec) === null ? fillRun : rollRun;
+    return this.view(await work(this.workplace, this.runs, known, options));
   }
 
   async list(): Promise<RunView[]> {
@@ -157,6 +171,11 @@ export class RunOperations {
 
   private async view(run: Run): Promise<RunView> {
     const refolded = await refoldedBy(this.runs, run);
-    return { ...(await viewOf(this.workplace, run)), ...(refolded === null ? {} : { refolded }) };
+    const ranges = await rangeViews(this.runs, run);
+    return {
+      ...(await viewOf(this.workplace, run)),
+      ...(refolded === null ? {} : { refolded }),
+      ...(ranges === null ? {} : { ranges }),
+    };
   }
 }

@@ -6,6 +6,7 @@ import { commandLine, meaningOf, nextCommands, type RunState } from '../run-stat
 import type { JournalEntry, Run, RunProgress } from '../runs';
 import type { Workplace } from '../workplace';
 import type { RefoldedTarget } from './conversation-refold';
+import type { RangeView } from './roll-run';
 import { generationsOf } from './run-generations';
 
 export interface GenerationView {
@@ -38,6 +39,8 @@ export interface RunView {
   readonly progress: RunProgress | null;
   /** What was done in place; absent for a run that makes or moves something, and until it is done. */
   readonly refolded?: readonly RefoldedTarget[];
+  /** Of a rolling rebuild, in their order; absent for other runs. */
+  readonly ranges?: readonly RangeView[];
   readonly fence: string | null;
   readonly eventsPerSecondMax: number | null;
   readonly failure: string | null;

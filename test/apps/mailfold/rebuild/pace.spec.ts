@@ -9,7 +9,7 @@ describe('the pace of a run', () => {
   beforeEach(() => {
     stop = new AbortController();
     nowMs = 0;
-    pace = new Pace(stop.signal, () => nowMs);
+    pace = new Pace(stop.signal, { now: () => nowMs });
   });
   const isHeldBack = async (): Promise<boolean> =>
     Promise.race([pace.wait().then(() => false), new Promise<boolean>((done) => setImmediate(done, true))]);
