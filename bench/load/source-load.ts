@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { LogToRead } from '../../apps/shared/rebuilding/contracts';
+import { logAccess } from '../../apps/shared/rebuilding/log-access';
 import { logRanges } from '../../apps/shared/rebuilding/scan/log-ranges';
 import type { LogRange } from '../../apps/shared/rebuilding/scan/scan-plan';
 import { inOrder, Threads, threadsByDefault } from '../../apps/shared/rebuilding/threads';
@@ -23,7 +24,7 @@ const methods: SourceLoad = {
     const readers = threadsByDefault();
     const ranges = await logRanges(null, fence, readers);
     const threads = new Threads<{ range: LogRange }, number>({
-      ...{ file: join(__dirname, 'source.worker'), threads: readers, workerData: log },
+      ...{ file: join(__dirname, 'source.worker'), threads: readers, workerData: logAccess(log) },
       ...{ signal: new AbortController().signal, onBatch: () => undefined },
     });
     let events = 0;

@@ -1,12 +1,8 @@
 import { workerData, type MessagePort } from 'node:worker_threads';
 import { ContentReader } from '../../apps/shared/projecting/content-reader';
-import type { ReadableEvent } from '../../apps/shared/projecting/fold-event';
-import type { LogToRead } from '../../apps/shared/rebuilding/contracts';
-import { ReaderConnections } from '../../apps/shared/rebuilding/scan/reader-connections';
+import { readAhead } from '../../apps/shared/rebuilding/scan/read-ahead';
+import { ReaderConnections, type LogAccess } from '../../apps/shared/rebuilding/scan/reader-connections';
 import type { LogRange } from '../../apps/shared/rebuilding/scan/scan-plan';
-
-/** As many as the scan of a rebuild keeps under way (scan-range.ts). */
-const inFlightMax = 32;
 
 let connections: ReaderConnections | null = null;
 
@@ -16,27 +12,21 @@ let connections: ReaderConnections | null = null;
  */
 export default async function readInThread(task: { range: LogRange; pacer: MessagePort }): Promise<number> {
   const { range, pacer } = task;
-  connections ??= new ReaderConnections(workerData as LogToRead);
+  connections ??= new ReaderConnections(workerData as LogAccess);
   const { store, parser } = connections;
-  const content = new ContentReader(store, parser);
-  const inFlight: Promise<ReadableEvent | null>[] = [];
+  const batches = store.readBatches({
+    ...{ after: range.after, upTo: range.upTo, withContent: true },
+    signal: new AbortController().signal,
+  });
   let records = 0;
   try {
-    for await (const record of store.readRecords({
-      ...{ after: range.after, upTo: range.upTo, withContent: true },
-      signal: new AbortController().signal,
-    })) {
-      records += 1;
-      inFlight.push(content.join(await store.open(record)));
-      if (inFlight.length > inFlightMax) refusePoison(await inFlight.shift());
+    for await (const events of readAhead(batches, store, new ContentReader(store, parser))) {
+      records += events.length;
+      for (const { joined } of events)
+        if (joined !== null && 'undecodable' in joined) throw new Error(joined.reason);
     }
-    for (const event of inFlight) refusePoison(await event);
     return records;
   } finally {
     pacer.close();
   }
-}
-
-function refusePoison(event: ReadableEvent | null | undefined): void {
-  if (event !== null && event !== undefined && 'undecodable' in event) throw new Error(event.reason);
 }

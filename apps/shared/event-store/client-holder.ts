@@ -1,5 +1,6 @@
 import { EventStoreDBClient } from '@eventstore/db-client';
-import { CallTimedOut, ClientDiscarded, isFinalAnswer, isPoisoned } from './client-errors';
+import { CallTimedOut } from './call-errors';
+import { ClientDiscarded, isFinalAnswer, isPoisoned } from './client-errors';
 import { decodeBodiesNatively, forgiveLateReplies, trackChannels } from './client-internals';
 
 /**

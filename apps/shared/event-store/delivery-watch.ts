@@ -1,4 +1,4 @@
-import { CallTimedOut } from './client-errors';
+import { CallTimedOut } from './call-errors';
 import type { ReadMessage } from './read-protocol';
 
 /** Twice this, and the time of one call, is how long a subscription can be silent unnoticed. */

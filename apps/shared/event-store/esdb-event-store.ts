@@ -151,7 +151,7 @@ class EsdbEventStore implements EventStore {
     return readRecords(this.nodes, options, this.options.onReconnect);
   }
 
-  open(record: LogRecord): Promise<LogEvent> {
+  open(record: LogRecord): LogEvent | Promise<LogEvent> {
     return this.codec.decode(record);
   }
 

@@ -28,8 +28,11 @@ type Fields = Record<string, unknown>;
  */
 export interface EventCodec {
   encode(streamName: string, event: EventToAppend): Promise<StoredEvent>;
-  /** Never throws for what is stored: what cannot be read comes back as undecodable, with the reason. */
-  decode(stored: ReadEvent): Promise<LogEvent>;
+  /**
+   * At once where the key is at hand. Never throws for what is stored: what cannot be read comes back as undecodable, with
+   * the reason.
+   */
+  decode(stored: ReadEvent): LogEvent | Promise<LogEvent>;
 }
 
 export function createEventCodec(keys: KeyRing, schemas: EventSchemas = mailfoldSchemas): EventCodec {
@@ -67,31 +70,50 @@ async function encode(
   };
 }
 
-async function decode(keys: KeyRing, schemas: EventSchemas, stored: ReadEvent): Promise<LogEvent> {
-  const { id, streamName, revision, position } = stored;
+function decode(keys: KeyRing, schemas: EventSchemas, stored: ReadEvent): LogEvent | Promise<LogEvent> {
   const unreadable = unreadableReason(stored.type, stored.metadata.schemaVersion, schemas);
   if (unreadable !== null) return undecodable(stored, unreadable);
-  if (parseStreamName(streamName)?.tenantId !== stored.metadata.tenantId) {
+  if (parseStreamName(stored.streamName)?.tenantId !== stored.metadata.tenantId) {
     return undecodable(stored, 'the metadata names another tenant than the stream');
   }
+  try {
+    const keyId = keyIdOf(stored);
+    const key = keyId === null ? null : keys.keyById(keyId);
+    return key instanceof Promise
+      ? key.then(
+          (found) => decodeWith(found, schemas, stored),
+          (error: unknown) => whyUndecodable(stored, error),
+        )
+      : decodeWith(key, schemas, stored);
+  } catch (error) {
+    return whyUndecodable(stored, error);
+  }
+}
+
+/** @param key null where nothing is sealed. */
+function decodeWith(key: Buffer | 'destroyed' | null, schemas: EventSchemas, stored: ReadEvent): LogEvent {
+  const { id, streamName, revision, position } = stored;
   const metadata = stored.metadata as unknown as EventMetadata;
+  const { schemaVersion: version } = metadata;
   let opened: Fields;
   try {
-    opened = await openData(keys, schemas, stored, metadata.schemaVersion);
+    opened = openData(key, erasedFields(stored.type, version, schemas), stored);
   } catch (error) {
-    if (!isStoredWrong(error)) throw error;
-    return undecodable(stored, error.message);
+    return whyUndecodable(stored, error);
   }
   try {
-    const { type, data } = upcast(
-      { type: stored.type, version: metadata.schemaVersion, data: opened },
-      schemas,
-    );
+    const { type, data } = upcast({ type: stored.type, version, data: opened }, schemas);
     return { id, type, streamName, revision, position, metadata, data } as unknown as Recorded<MailfoldEvent>;
   } catch (error) {
     // Nothing in there waits for anybody: what fails once fails for ever.
     return undecodable(stored, error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Throws what is not the fault of what is stored. */
+function whyUndecodable(stored: ReadEvent, error: unknown): LogEvent {
+  if (!isStoredWrong(error)) throw error;
+  return undecodable(stored, error.message);
 }
 
 /** What is stored is wrong. A key store that is away is something else: it is waited for, and parks nothing. */
@@ -111,27 +133,31 @@ function undecodable({ id, streamName, type, revision, position }: ReadEvent, re
   return { undecodable: true, id, streamName, type, revision, position, reason };
 }
 
-function openData(keys: KeyRing, schemas: EventSchemas, stored: ReadEvent, version: number): Promise<Fields> {
-  return stored.type === 'MessageContentStored'
-    ? openChunk(keys, stored)
-    : openFields(keys, stored, erasedFields(stored.type, version, schemas));
-}
-
-async function openChunk(keys: KeyRing, stored: ReadEvent): Promise<Fields> {
-  if (!(stored.data instanceof Uint8Array)) throw new StoredWrong('a content chunk must be bytes');
-  const key = await keys.keyById(sealedKeyId(stored.data));
-  const bytes = key === 'destroyed' ? new Uint8Array(0) : unseal(key, stored.data, contextOf(stored));
-  return { chunk: stored.metadata.chunk, bytes };
-}
-
-async function openFields(keys: KeyRing, stored: ReadEvent, erased: Fields): Promise<Fields> {
-  if (stored.data instanceof Uint8Array) throw new StoredWrong(`the data of ${stored.type} must be JSON`);
-  const { sealed, ...open } = stored.data;
-  if (sealed === undefined) return open;
+/** Null where nothing is sealed. Throws StoredWrong and SealBroken. */
+function keyIdOf({ type, data }: ReadEvent): string | null {
+  if (type === 'MessageContentStored') {
+    if (!(data instanceof Uint8Array)) throw new StoredWrong('a content chunk must be bytes');
+    return sealedKeyId(data);
+  }
+  if (data instanceof Uint8Array) throw new StoredWrong(`the data of ${type} must be JSON`);
+  const { sealed } = data;
+  if (sealed === undefined) return null;
   if (typeof sealed !== 'string') throw new StoredWrong('sealed fields must be base64');
-  const key = await keys.keyById(sealedJsonKeyId(sealed));
-  const personal = key === 'destroyed' ? erased : unsealJson(key, sealed, contextOf(stored));
-  return { ...open, ...(personal as Fields) };
+  return sealedJsonKeyId(sealed);
+}
+
+function openData(key: Buffer | 'destroyed' | null, erased: Fields, stored: ReadEvent): Fields {
+  const { data, metadata } = stored;
+  if (data instanceof Uint8Array) {
+    const isReadable = key !== null && key !== 'destroyed';
+    const bytes = isReadable ? unseal(key, data, contextOf(stored)) : new Uint8Array(0);
+    return { chunk: metadata.chunk, bytes };
+  }
+  if (key === null) return data;
+  const personal = key === 'destroyed' ? erased : unsealJson(key, data.sealed as string, contextOf(stored));
+  const opened: Fields = {};
+  for (const name of Object.keys(data)) if (name !== 'sealed') opened[name] = data[name];
+  return Object.assign(opened, personal);
 }
 
 function contextOf({ metadata, streamName, type, id }: ReadEvent): string {

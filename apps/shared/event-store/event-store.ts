@@ -116,7 +116,7 @@ export interface EventStore {
    */
   readRecords(options: RecordReadOptions): AsyncIterable<LogRecord>;
   /** The event as {@link subscribe} would have handed it on: unsealed and upcast, or undecodable with the reason. */
-  open(record: LogRecord): Promise<LogEvent>;
+  open(record: LogRecord): LogEvent | Promise<LogEvent>;
   /** Position of the last event of ours, or `null` for an empty log. */
   head(): Promise<bigint | null>;
   close(): Promise<void>;

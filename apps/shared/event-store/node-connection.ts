@@ -1,6 +1,6 @@
 import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
 import { once } from 'node:events';
-import { CallFailed, CallTimedOut, grpcUnavailable } from './client-errors';
+import { CallFailed, CallTimedOut, grpcUnavailable } from './call-errors';
 import type { ConnectionSettings, NodeAddress } from './connection-settings';
 import { frameHeaderSize, framed, MessageAssembler } from '../grpc/message-framing';
 import { SilenceWatch } from './silence-watch';

@@ -33,7 +33,14 @@ export function recordAtRequest(position: bigint): Buffer {
   return readRequest(from, varintField(5, 1), filterField(null));
 }
 
-/** `ReadReq { 1 options { 2 all, 3 direction, 5 count | 6 subscription, 7 filter | 8 no_filter, 9 uuid_option { 2 string } } }`. */
+/** A stream from a revision on. */
+export function streamRequest(streamName: string, fromRevision: number, maxCount: number): Buffer {
+  const stream = message(delimitedField(1, delimitedField(3, streamName)), varintField(2, fromRevision));
+  return readRequest(delimitedField(1, stream), varintField(5, maxCount), filterField(null));
+}
+
+/** `ReadReq { 1 options { 2 all, 3 direction, 5 count | 6 subscription, 7 filter | 8 no_filter, 9 uuid_option { 2 string } } }`, of
+ * a single stream `1 stream { 1 identifier { 3 name }, 2 revision }` in place of 2. */
 function readRequest(...options: Buffer[]): Buffer {
   return delimitedField(1, message(...options, delimitedField(9, delimitedField(2, emptyMessage))));
 }

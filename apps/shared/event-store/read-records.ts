@@ -10,15 +10,24 @@ const contentType: MailfoldEvent['type'] = 'MessageContentStored';
 /** Without any progress for so long, somebody has to look. */
 const patienceMs = 60_000;
 
+/** See `EventStore.readRecords`. */
+export async function* readRecords(
+  nodes: NodeFinder,
+  options: RecordReadOptions,
+  onReconnect: ((error: unknown) => void) | undefined,
+): AsyncGenerator<LogRecord> {
+  for await (const records of readRecordBatches(nodes, options, onReconnect)) yield* records;
+}
+
 /**
- * See `EventStore.readRecords`. Read by a subscription, because that one tells how far it has looked while nothing matches
+ * {@link readRecords}, as many at a time as come together: a step per record costs as much as to read it. Read by a subscription, because that one tells how far it has looked while nothing matches
  * its filter. The end is settled first; a read that has not seen a record there or behind has not ended.
  */
-export async function* readRecords(
+export async function* readRecordBatches(
   nodes: NodeFinder,
   { after, upTo, withContent, streamPrefixes, signal }: RecordReadOptions,
   onReconnect: ((error: unknown) => void) | undefined,
-): AsyncGenerator<LogRecord> {
+): AsyncGenerator<readonly LogRecord[]> {
   const filter = streamPrefixes === undefined ? typeFilter(withContent) : { streamPrefixes };
   const isWanted = (record: LogRecord): boolean =>
     !isServersOwn(record) && (withContent || record.type !== contentType);
@@ -34,15 +43,19 @@ export async function* readRecords(
       if (last !== null && last >= bound) return;
       const from = last === null ? null : { position: last };
       for await (const messages of recordSubscription(nodes, { after: from, filter, signal })) {
+        const records: LogRecord[] = [];
+        let hasEnded = false;
         for (const message of messages) {
           // A confirmation alone is no progress.
           if (message.kind !== 'other') failures = 0;
           if (message.kind === 'record' && message.record.position <= bound) {
             last = message.record.position;
-            if (isWanted(message.record)) yield message.record;
+            if (isWanted(message.record)) records.push(message.record);
           }
-          if (isBehind(message, bound)) return;
+          hasEnded ||= isBehind(message, bound);
         }
+        if (records.length > 0) yield records;
+        if (hasEnded) return;
         if (messages.some(({ kind }) => kind !== 'other')) heardAt = Date.now();
       }
     } catch (error) {

@@ -1,4 +1,4 @@
-import { CallFailed } from './client-errors';
+import { CallFailed } from './call-errors';
 import { findNode } from './cluster';
 import type { ConnectionSettings, NodeAddress } from './connection-settings';
 import { DeliveryWatch } from './delivery-watch';

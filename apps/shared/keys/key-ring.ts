@@ -7,8 +7,11 @@ import { seal, SealBroken, unseal } from './seal';
 export interface KeyRing {
   /** The tenant's key for content; made on first use. @throws KeyDestroyed */
   dataKey(tenantId: string): Promise<DataKey>;
-  /** The key an envelope names, or 'destroyed' once it was shredded. @throws KeyUnknown when it never existed here. */
-  keyById(keyId: string): Promise<Buffer | 'destroyed'>;
+  /**
+   * The key an envelope names, or 'destroyed' once it was shredded; at once where this process has used it of late.
+   * @throws KeyUnknown when it never existed here.
+   */
+  keyById(keyId: string): Buffer | 'destroyed' | Promise<Buffer | 'destroyed'>;
   /** 32 bytes for keyed digests (deterministic ids, blind indexes); made on first use. @throws KeyDestroyed */
   pepper(tenantId: string): Promise<Buffer>;
 }
@@ -72,16 +75,16 @@ export function createKeyRing({ pool, rootKey }: { pool: Pool; rootKey: Buffer }
     return dataKey;
   }
 
+  async function readById(keyId: string): Promise<Buffer | 'destroyed'> {
+    const key = await store.findById(keyId);
+    byId.set(keyId, key);
+    return key;
+  }
+
   return {
     dataKey: (tenantId) => keyOf(tenantId, 'data'),
     pepper: async (tenantId) => (await keyOf(tenantId, 'pepper')).key,
-    async keyById(keyId) {
-      const cached = byId.get(keyId);
-      if (cached !== undefined) return cached;
-      const key = await store.findById(keyId);
-      byId.set(keyId, key);
-      return key;
-    },
+    keyById: (keyId) => byId.get(keyId) ?? readById(keyId),
   };
 }
 

@@ -62,8 +62,8 @@ export function sealJson(key: Uint8Array, keyId: string, value: unknown, aad: st
 
 /** @throws SealBroken as unseal() does. */
 export function unsealJson(key: Uint8Array, sealed: string, aad: string): unknown {
-  const plaintext = unseal(key, Buffer.from(sealed, 'base64'), aad);
-  return JSON.parse(Buffer.from(plaintext).toString('utf8')) as unknown;
+  const { buffer, byteOffset, length } = unseal(key, Buffer.from(sealed, 'base64'), aad);
+  return JSON.parse(Buffer.from(buffer, byteOffset, length).toString('utf8')) as unknown;
 }
 
 /** The key id of a base64 envelope made by sealJson(). */

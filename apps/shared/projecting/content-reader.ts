@@ -36,8 +36,11 @@ export class ContentReader {
     private readonly parser: MailParser,
   ) {}
 
-  /** The event with its content, or null for a chunk. Throws only when log or parser cannot be reached. */
-  async join(event: LogEvent): Promise<ReadableEvent | null> {
+  /**
+   * The event with its content, or null for a chunk; at once where there is none to join. Throws only when log or parser
+   * cannot be reached.
+   */
+  join(event: LogEvent): ReadableEvent | null | Promise<ReadableEvent> {
     // A chunk that cannot be read shows when its fact comes; the tiers without content never see it at all.
     if ('undecodable' in event) return event.type === 'MessageContentStored' ? null : event;
     if (event.type === 'MessageContentStored') {
@@ -47,8 +50,14 @@ export class ContentReader {
     const { held } = this;
     this.held = null;
     if (!isMessageFact(event)) return event;
+    return this.joined(event, held?.streamName === event.streamName ? held.chunks : []);
+  }
+
+  private async joined(
+    event: MessageFact,
+    chunks: readonly Recorded<MessageContentStored>[],
+  ): Promise<ReadableEvent> {
     try {
-      const chunks = held?.streamName === event.streamName ? held.chunks : [];
       const content = await this.contentOf(event, chunks);
       return content === null ? event : { ...event, content };
     } catch (error) {

@@ -15,21 +15,49 @@ export type ReadableEvent = ContentEvent | UndecodableEvent;
  * poison, which stops its own sequence only. Null for a stream that is not ours.
  */
 export function foldEvent(tier: ProjectionTier, event: ReadableEvent): LaneEvent | null {
-  const stream = parseStreamName(event.streamName);
+  const sequence = sequenceOf(event.streamName);
+  if (sequence === null) return null;
+  const { id, type, position } = event;
+  const { operations, poison } = operationsOf(tier, event);
+  const bytes = poison === null ? bytesOf(event) : 0;
+  return { id, type, position, sequence, operations, changesRows: operations.length > 0, poison, bytes };
+}
+
+/** What an event does to the rows of a tier, or why it cannot be applied; then it does nothing. */
+export interface FoldedEvent {
+  readonly operations: readonly RowOperation[];
+  readonly poison: string | null;
+}
+
+const noOperations: readonly RowOperation[] = [];
+const noEffect: FoldedEvent = { operations: noOperations, poison: null };
+
+/** {@link foldEvent} for whoever knows the event's sequence already. */
+export function operationsOf({ projections }: ProjectionTier, event: ReadableEvent): FoldedEvent {
+  if ('undecodable' in event) return { operations: noOperations, poison: event.reason };
+  try {
+    // Of the projections of a tier mostly one has something to say, and often none: then nothing is copied.
+    let operations = noOperations;
+    for (const projection of projections) {
+      const further = projection.project(event);
+      if (further.length === 0) continue;
+      operations = operations.length === 0 ? further : [...operations, ...further];
+    }
+    return operations.length === 0 ? noEffect : { operations, poison: null };
+  } catch (error) {
+    return {
+      operations: noOperations,
+      poison: error instanceof Error ? error.message : String(error),
+    };
+  }
+}
+
+/** The sequence of a stream's events; null for a stream that is not ours. */
+export function sequenceOf(streamName: string): Sequence | null {
+  const stream = parseStreamName(streamName);
   if (stream === null) return null;
   const { tenantId, entityId: sequenceId } = stream;
-  const sequence: Sequence = { tenantId, sequenceId, slot: slotOf(tenantId, sequenceId) };
-  const { id, type, position } = event;
-  const known = { id, type, position, sequence, bytes: 0, changesRows: false };
-  if ('undecodable' in event) return { ...known, operations: [], poison: event.reason };
-  try {
-    const operations: RowOperation[] = [];
-    for (const projection of tier.projections)
-      for (const operation of projection.project(event)) operations.push(operation);
-    return { ...known, operations, changesRows: operations.length > 0, poison: null, bytes: bytesOf(event) };
-  } catch (error) {
-    return { ...known, operations: [], poison: error instanceof Error ? error.message : String(error) };
-  }
+  return { tenantId, sequenceId, slot: slotOf(tenantId, sequenceId) };
 }
 
 /**
@@ -43,7 +71,8 @@ export function partFor(coverage: Coverage, event: LaneEvent): LaneEvent {
   return { ...event, operations, poison };
 }
 
-function bytesOf({ content }: ContentEvent): number {
+function bytesOf(event: ReadableEvent): number {
+  const content = 'content' in event ? event.content : undefined;
   if (content === undefined) return 0;
   const attachments = content.attachments.reduce((sum, attachment) => sum + attachment.content.length, 0);
   return content.raw.length + (content.text?.length ?? 0) + (content.html?.length ?? 0) + attachments;

@@ -6,6 +6,7 @@ import { bucketsFor } from './buckets';
 import type { BulkLoadOptions, LaneTally, LoadOutcome, Poison } from './contracts';
 import { loadBuckets, RowPoison } from './load-phase';
 import { ProgressReport } from './load-progress';
+import { logAccess } from './log-access';
 import { bareTables } from './load/bare-tables';
 import { buildIndexes } from './load/build-indexes';
 import { finishTarget, lanesOf } from './load/finish-target';
@@ -15,7 +16,7 @@ import { beginRun, identityOf, readRun, type PlannedLane, type Run } from './run
 import { lastEvent } from './scan/last-event';
 import { logRanges } from './scan/log-ranges';
 import { ReaderConnections } from './scan/reader-connections';
-import type { EventPlace, RangeSummary, ScanPlan } from './scan/scan-plan';
+import type { RangeSummary, ScanPlan } from './scan/scan-plan';
 import { checkAgainstLedger, rangesDone, scanRanges, summariesOf } from './scan/scan-phase';
 import { followStopped, type StoppedTier } from './scan/stopped-sequences';
 import {
@@ -24,7 +25,6 @@ import {
   markFinished,
   progressOf,
   TargetPools,
-  tierNamed,
   type LaneProgress,
   type OpenTarget,
 } from './target-pools';
@@ -74,7 +74,7 @@ class BulkLoad {
   constructor(private readonly options: BulkLoadOptions) {
     const { log, parallelism, memoryMaxBytes, onProgress } = options;
     this.targets = new TargetPools(options.tiers);
-    this.connections = new ReaderConnections(log);
+    this.connections = new ReaderConnections(logAccess(log));
     this.readers = parallelism?.readers ?? threadsByDefault();
     this.folders = parallelism?.folders ?? threadsByDefault();
     this.memoryMaxBytes = memoryMaxBytes ?? memoryMaxBytesDefault;
@@ -145,14 +145,11 @@ class BulkLoad {
 
   private scanPlan(run: Run): ScanPlan {
     const { log, tiers, only, poison, spoolFolder } = this.options;
-    const lanes = run.lanes.map(({ tier, coverage }) => ({
-      coverage,
-      withContent: tierNamed(tiers[tier]!.tier).withContent,
-    }));
+    const lanes = run.lanes.map(({ coverage }) => coverage);
     const spool = { folder: spoolFolder, key: run.key };
     return {
       runId: run.id,
-      log,
+      log: logAccess(log),
       tiers,
       poison,
       buckets: run.buckets,
@@ -221,10 +218,11 @@ class BulkLoad {
     stopped: readonly StoppedTier[],
   ): Promise<void> {
     const identity = identityOf(this.options);
+    const checkpoint = await this.checkpoint(summaries);
     for (const target of this.targets.all) {
-      const { pool, schema, tier, place } = target;
+      const { pool, schema, place } = target;
       await finishTarget(pool, schema, {
-        checkpoint: await this.checkpoint(summaries, tier.withContent),
+        checkpoint,
         tallies: talliesOf(run, summaries, target),
         stopped: stopped[place.tier]?.stopped ?? [],
         parked: stopped[place.tier]?.parked ?? [],
@@ -233,18 +231,13 @@ class BulkLoad {
     for (const target of this.targets.all) await markFinished(target, identity);
   }
 
-  /** The last event up to the fence that the tier's subscription would have delivered. */
-  private async checkpoint(
-    summaries: readonly RangeSummary[],
-    withContent: boolean,
-  ): Promise<LoadOutcome['checkpoint']> {
+  /** The last event up to the fence that a lane would have taken in. */
+  private async checkpoint(summaries: readonly RangeSummary[]): Promise<LoadOutcome['checkpoint']> {
     const { only, fence } = this.options;
     // What was read is one tenant's; a checkpoint is a place in the whole log.
     if (only !== undefined) return lastEvent(this.connections.store, fence);
-    const last = summaries
-      .map((summary) => (withContent ? summary.last.withContent : summary.last.plain))
-      .findLast((place) => place !== null);
-    return last === undefined || last === null ? null : placeOf(last);
+    const { last = null } = summaries.findLast((summary) => summary.last !== null) ?? {};
+    return last === null ? null : { position: BigInt(last.position), eventId: last.eventId };
   }
 
   private async outcome(): Promise<LoadOutcome> {
@@ -291,10 +284,6 @@ function talliesOf(run: Run, summaries: readonly RangeSummary[], { place }: Open
     }
     return [{ coverage, events, digest }];
   });
-}
-
-function placeOf({ position, eventId }: EventPlace): NonNullable<LoadOutcome['checkpoint']> {
-  return { position: BigInt(position), eventId };
 }
 
 /** The log ledger is read a page at a time. */

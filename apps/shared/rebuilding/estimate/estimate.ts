@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { LogLedger } from '../../log-ledger/log-ledger';
 import { createPool } from '../../postgres/pool';
 import type { Poison } from '../contracts';
+import { logAccess } from '../log-access';
 import { ReaderConnections } from '../scan/reader-connections';
 import { threadsByDefault } from '../threads';
 import type { EstimateOptions } from './estimate-options';
@@ -63,7 +64,7 @@ const ledgerTimeoutMs = 60_000;
 export async function estimate(options: EstimateOptions): Promise<Estimate> {
   const begun = performance.now();
   if (existsSync(options.spoolFolder)) throw new Error(`${options.spoolFolder} is there already`);
-  const connections = new ReaderConnections(options.log);
+  const connections = new ReaderConnections(logAccess(options.log));
   const { controlDatabaseUrl } = options.log;
   const control = controlDatabaseUrl === undefined ? null : controlPool(controlDatabaseUrl);
   const ledger = control === null ? null : new LogLedger(control, connections.store);

@@ -4,6 +4,7 @@ import type { BulkLoadOptions, Poison, StoppedSequence } from '../contracts';
 import { loadBuckets } from '../load-phase';
 import { buildIndexes } from '../load/build-indexes';
 import { emptyFolded } from '../load/load-bucket';
+import { logAccess } from '../log-access';
 import { beginRun, type Run } from '../run-manifest';
 import type { RangeSummary } from '../scan/scan-plan';
 import { scanRanges, summariesOf } from '../scan/scan-phase';
@@ -87,11 +88,15 @@ export class SampleLoad {
     const phase = {
       ranges,
       plan: {
-        ...{ runId, log, tiers, buckets, poison: 'collect' as const, spool: { folder: spoolFolder, key } },
-        lanes: lanes.map(({ tier, coverage }) => ({
-          coverage,
-          withContent: tierNamed(tiers[tier]!.tier).withContent,
-        })),
+        ...{
+          runId,
+          log: logAccess(log),
+          tiers,
+          buckets,
+          poison: 'collect' as const,
+          spool: { folder: spoolFolder, key },
+        },
+        lanes: lanes.map(({ coverage }) => coverage),
         ...(only ? { only } : {}),
       },
     };

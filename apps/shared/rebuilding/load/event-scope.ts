@@ -1,7 +1,7 @@
 import type { RowOperation } from '../../../../projections/projection';
 import type { ProjectionTier } from '../../../../projections/tier';
 import { covers, holds, type Coverage, type SlotRange } from '../../generations/coverage';
-import { foldEvent, type ReadableEvent } from '../../projecting/fold-event';
+import { operationsOf, sequenceOf, type ReadableEvent } from '../../projecting/fold-event';
 import type { Sequence } from '../../projecting/lane-event';
 import type { Poison, StoppedSequence } from '../contracts';
 
@@ -38,10 +38,10 @@ export class EventScope {
 
   /** Null: it has no effect here. */
   take(event: ReadableEvent): ScopedEvent | null {
-    const folded = foldEvent(this.scope.tier, event);
-    if (folded === null || this.isStopped(folded.sequence, folded.position)) return null;
-    const { sequence, poison } = folded;
-    const operations = folded.operations.filter((operation) => this.takes(operation));
+    const sequence = sequenceOf(event.streamName);
+    if (sequence === null || this.isStopped(sequence, event.position)) return null;
+    const { operations: all, poison } = operationsOf(this.scope.tier, event);
+    const operations = all.filter((operation) => this.takes(operation));
     // What row-level security says to lanes: an event writes rows of the tenant of its stream.
     const isForeign = operations.some(({ tenantId }) => tenantId !== sequence.tenantId);
     const reason = poison ?? (isForeign ? 'it reaches for a row of another tenant' : null);

@@ -1,6 +1,6 @@
 import { Pool } from 'pg';
-import type { EventStore } from '../../event-store/event-store';
-import { createEventStore } from '../../event-store/esdb-event-store';
+import { BulkReader } from '../../event-store/bulk-reader';
+import type { ConnectionSettings } from '../../event-store/connection-settings';
 import { createKeyRing } from '../../keys/key-ring';
 import {
   createMailParser,
@@ -14,17 +14,19 @@ import { loaderPool } from '../load/loader-pool';
 
 const keyTimeoutMs = 10_000;
 
-/** The log without a means to append to it. */
-export type LogReader = Omit<EventStore, 'append'>;
+/** {@link LogToRead} for threads. */
+export interface LogAccess extends Pick<LogToRead, 'keysDatabaseUrl' | 'rootKey'> {
+  readonly connection: ConnectionSettings;
+}
 
 /** What a reader holds open while it reads range after range. */
 export class ReaderConnections {
-  readonly store: LogReader;
+  readonly store: BulkReader;
   private readonly keys: Pool;
   private readonly targets = new Map<string, Pool>();
   private mailParser: MailParser | null = null;
 
-  constructor({ eventStoreUrl, keysDatabaseUrl, rootKey }: LogToRead) {
+  constructor({ connection, keysDatabaseUrl, rootKey }: LogAccess) {
     this.keys = createPool(keysDatabaseUrl, {
       applicationName: 'mailfold-scan',
       maxConnections: 1,
@@ -33,7 +35,7 @@ export class ReaderConnections {
       connectionTimeoutMs: keyTimeoutMs,
     });
     const keys = createKeyRing({ pool: this.keys, rootKey: Buffer.from(rootKey) });
-    this.store = createEventStore({ url: eventStoreUrl, keys });
+    this.store = new BulkReader({ connection, keys });
   }
 
   /** A large mail takes its own thread, beside the reader's, so that one is parsed while the next is read. */
@@ -56,7 +58,6 @@ export class ReaderConnections {
 
   async close(): Promise<void> {
     await this.mailParser?.close();
-    await this.store.close();
     await Promise.all([this.keys, ...this.targets.values()].map((pool) => pool.end()));
   }
 }

@@ -1,5 +1,6 @@
-import type { Bucket, LogScope, LogToRead, Poison, SpoolPlace, TierToLoad } from '../contracts';
-import type { CountedLane } from './scan-tally';
+import type { Coverage } from '../../generations/coverage';
+import type { Bucket, LogScope, Poison, SpoolPlace, TierToLoad } from '../contracts';
+import type { LogAccess } from './reader-connections';
 
 /** A stretch of the log that one reader reads as a whole. */
 export interface LogRange {
@@ -13,10 +14,11 @@ export interface LogRange {
 /** All that the readers of a run need to know; the same for all of them. */
 export interface ScanPlan {
   readonly runId: string;
-  readonly log: LogToRead;
+  readonly log: LogAccess;
   readonly tiers: readonly TierToLoad[];
   readonly buckets: readonly Bucket[];
-  readonly lanes: readonly CountedLane[];
+  /** What each lane covers whose events are counted. */
+  readonly lanes: readonly Coverage[];
   readonly spool: SpoolPlace;
   readonly only?: LogScope;
   readonly poison: 'stop' | 'collect';
@@ -36,8 +38,8 @@ export interface RangeSummary {
   readonly census: Readonly<Record<string, { events: number; bytes: number; digest: string }>>;
   /** In the order of the plan's lanes; digests in hex. */
   readonly lanes: readonly { readonly events: number; readonly digest: string }[];
-  /** The last event that tiers take in: those without content, and those with it. */
-  readonly last: { readonly plain: EventPlace | null; readonly withContent: EventPlace | null };
+  /** The last event that lanes take in; null where there is none. */
+  readonly last: EventPlace | null;
   /** The first poison of each sequence in each tier. */
   readonly poison: readonly SpooledPoison[];
 }

@@ -1,15 +1,16 @@
-import { slotCount, slotOf } from '../../../../domain/slot';
-import { parseStreamName, streamPrefixes } from '../../../../domain/stream-name';
-import type { LogEvent, LogRecord } from '../../event-store/event-store';
+import { slotCount } from '../../../../domain/slot';
+import { streamPrefixes } from '../../../../domain/stream-name';
+import type { LogRecord } from '../../event-store/event-store';
 import { censusRecord } from '../../log-ledger/ledger-rows';
 import { digestToHex } from '../../log-ledger/id-digest';
 import { ContentReader } from '../../projecting/content-reader';
-import type { ReadableEvent } from '../../projecting/fold-event';
+import { sequenceOf, type ReadableEvent } from '../../projecting/fold-event';
 import { bucketBySlot } from '../buckets';
 import type { Poison } from '../contracts';
-import { SpoolWriter } from '../spool/spool-file';
+import { partName, SpoolWriter } from '../spool/spool-file';
+import { readAhead, type OpenedRecord } from './read-ahead';
 import type { ReaderConnections } from './reader-connections';
-import { rangeUnit, type EventPlace, type LogRange, type RangeSummary, type ScanPlan } from './scan-plan';
+import { rangeUnit, type LogRange, type RangeSummary, type ScanPlan } from './scan-plan';
 import { ScanTally } from './scan-tally';
 import { TierScan, type TierMeaning } from './tier-scan';
 import { CheckedCopy, RangeCopy, type RangeWriter } from './written-once';
@@ -23,20 +24,6 @@ export interface RangeScanned {
 /** Told between batches; what it returns is awaited, so it can pause the reader. */
 export type OnBatch = (read: { events: number; bytes: number }) => Promise<void>;
 
-const eventsPerBatch = 512;
-/** Mails being parsed while further ones are read: enough to keep a second core busy. */
-const inFlightMax = { events: 32, bytes: 8 * 1024 * 1024 };
-const contentType = 'MessageContentStored';
-
-interface Read {
-  readonly record: LogRecord;
-  readonly words: Float64Array;
-  /** As tiers without content see it. */
-  readonly plain: LogEvent;
-  /** As tiers with content see it; null for a chunk. */
-  readonly joined: Promise<ReadableEvent | null>;
-}
-
 /**
  * Reads one range of the log into the spool and the written-once tables. Repeatable: killed anywhere, it begins again and
  * leaves the same. Throws what log, keys or PostgreSQL throw; poison that no row can show is in the summary.
@@ -49,17 +36,16 @@ export class RangeScan {
   private readonly bucketOfSlot: Int16Array;
   private readonly content: ContentReader | null;
   private readonly poison = new Map<string, Poison>();
-  private readonly last: { plain: EventPlace | null; withContent: EventPlace | null } = {
-    plain: null,
-    withContent: null,
-  };
+  /** What PostgreSQL refuses of the event at hand, by tier; known only where rows are checked one by one. */
+  private readonly refused = new Map<TierScan, string>();
+  private last: LogRecord | null = null;
 
   constructor(
     private readonly plan: ScanPlan,
     private readonly range: LogRange,
     private readonly connections: ReaderConnections,
     /** After a refused COPY: find out which event is to blame. */
-    isChecked = false,
+    private readonly isChecked = false,
   ) {
     this.tally = new ScanTally(plan.lanes);
     this.spool = new SpoolWriter(plan.spool, range.index);
@@ -68,13 +54,13 @@ export class RangeScan {
     const connectionsPerDatabase = plan.tiers.reduce((sum, { targets }) => sum + targets.length, 0);
     const copies: RangeWriter[] = [];
     const Writer = isChecked ? CheckedCopy : RangeCopy;
-    this.tiers = plan.tiers.map(({ tier, targets }, bit) => {
+    this.tiers = plan.tiers.map(({ tier, targets }, index) => {
       const ofTier = targets.map((target) => {
         const pool = connections.target(target.databaseUrl, connectionsPerDatabase);
         return new Writer(target, pool, unit);
       });
       copies.push(...ofTier);
-      return { scan: new TierScan(bit, tier, targets), copies: ofTier };
+      return { scan: new TierScan(index, tier, targets), copies: ofTier };
     });
     this.copies = copies;
     const isJoined = this.tiers.some(({ scan }) => scan.definition.withContent);
@@ -98,70 +84,46 @@ export class RangeScan {
   }
 
   private async read(onBatch: OnBatch): Promise<Poison | null> {
-    const { only } = this.plan;
-    const stop = new AbortController();
-    const records = this.connections.store.readRecords({
-      after: this.range.after,
-      upTo: this.range.upTo,
-      withContent: this.content !== null,
-      signal: stop.signal,
-      ...(only ? { streamPrefixes: streamPrefixes(only.tenantId, only.entityId) } : {}),
-    });
-    const inFlight: Read[] = [];
-    let bytesBefore = 0;
-    for await (const record of records) {
-      inFlight.push(await this.opened(record));
-      while (this.isFull(inFlight)) {
-        const poison = await this.take(inFlight.shift()!);
+    const { connections, content, tally } = this;
+    let before = { events: 0, bytes: 0 };
+    for await (const batch of readAhead(this.records(), connections.store, content)) {
+      for (const event of batch) {
+        if (this.isChecked) await this.check(event);
+        const poison = this.take(event);
         if (poison !== null) return poison;
       }
-      if (this.tally.events % eventsPerBatch !== 0) continue;
       for (const copy of this.copies) if (copy.isFull) await copy.send();
-      await onBatch({ events: eventsPerBatch, bytes: this.tally.bytes - bytesBefore });
-      bytesBefore = this.tally.bytes;
+      await onBatch({ events: tally.events - before.events, bytes: tally.bytes - before.bytes });
+      before = { events: tally.events, bytes: tally.bytes };
     }
-    for (const read of inFlight) {
-      const poison = await this.take(read);
-      if (poison !== null) return poison;
-    }
-    await onBatch({ events: this.tally.events % eventsPerBatch, bytes: this.tally.bytes - bytesBefore });
     return null;
   }
 
-  private async opened(record: LogRecord): Promise<Read> {
-    const words = this.tally.count(record);
-    const plain = await this.connections.store.open(record);
-    const joined = this.content === null ? Promise.resolve(plain) : this.content.join(plain);
-    // Awaited in its turn; a failure before that is no unhandled one.
-    joined.catch(() => undefined);
-    return { record, words, plain, joined };
+  private records(): AsyncIterable<readonly LogRecord[]> {
+    const { only } = this.plan;
+    const { after, upTo } = this.range;
+    return this.connections.store.readBatches({
+      ...{ after, upTo, withContent: this.content !== null },
+      // The thread is ended as a whole.
+      signal: new AbortController().signal,
+      ...(only ? { streamPrefixes: streamPrefixes(only.tenantId, only.entityId) } : {}),
+    });
   }
 
-  private isFull(inFlight: readonly Read[]): boolean {
-    if (this.content === null || inFlight.length > inFlightMax.events) return inFlight.length > 0;
-    return inFlight.reduce((sum, { record }) => sum + record.byteCount, 0) > inFlightMax.bytes;
-  }
-
-  /** Resolves to the poison that ends the range, if any may. */
-  private async take({ record, words, plain, joined }: Read): Promise<Poison | null> {
-    const stream = parseStreamName(record.streamName);
-    if (stream === null) return null;
-    const isChunk = record.type === contentType;
-    const withContent = this.content === null ? plain : await joined;
-    if (withContent === null) return null;
-    const { tenantId, entityId } = stream;
-    const place = { position: record.position.toString(), eventId: record.id };
-    this.last.withContent = place;
-    if (!isChunk) this.last.plain = place;
-    this.tally.countForLanes(words, { tenantId, slot: slotOf(tenantId, entityId) }, isChunk);
-    const plainBuckets = new Map<number, number>();
-    for (const { scan: tier, copies } of this.tiers) {
-      if (isChunk && !tier.definition.withContent) continue;
-      const event: ReadableEvent = tier.definition.withContent ? withContent : plain;
-      const meaning = tier.meaningOf(event);
-      const reason = meaning.poison ?? (await refusalOf(meaning, event.position, copies));
+  /** Returns the poison that ends the range, if any may. */
+  private take({ record, plain, joined }: OpenedRecord): Poison | null {
+    const sequence = joined === null ? null : sequenceOf(record.streamName);
+    this.tally.count(record, sequence);
+    if (joined === null || sequence === null) return null;
+    this.last = record;
+    const plainParts: string[] = [];
+    const contentParts: string[] = [];
+    for (const { scan, copies } of this.tiers) {
+      const event = scan.definition.withContent ? joined : plain;
+      const meaning = scan.meaningOf(event, sequence);
+      const reason = meaning.poison ?? this.refused.get(scan) ?? null;
       if (reason !== null) {
-        const poison = tier.poisonOf(event, reason);
+        const poison = scan.poisonOf(event, reason);
         if (this.plan.poison === 'stop') return poison;
         this.remember(poison);
         continue;
@@ -169,16 +131,31 @@ export class RangeScan {
       for (const { operation, row } of meaning.writtenOnce)
         for (const copy of copies) copy.add(operation.table, row);
       // Content goes along only where a row that is folded later may want it.
-      const needsContent = hasContent(event);
-      const buckets = needsContent ? new Map<number, number>() : plainBuckets;
-      for (const slot of meaning.slots) {
-        const bucket = this.bucketOfSlot[slot] ?? -1;
-        if (bucket >= 0) buckets.set(bucket, (buckets.get(bucket) ?? 0) | (1 << tier.bit));
-      }
-      if (needsContent && buckets.size > 0) this.spool.add(buckets, event);
+      this.addParts(scan, meaning.slots, hasContent(event) ? contentParts : plainParts);
     }
-    if (plainBuckets.size > 0) this.spool.add(plainBuckets, plain);
+    if (contentParts.length > 0) this.spool.add(joined, contentParts);
+    if (plainParts.length > 0) this.spool.add(plain, plainParts);
     return null;
+  }
+
+  private addParts({ index }: TierScan, slots: readonly number[], parts: string[]): void {
+    for (const slot of slots) {
+      const bucket = this.bucketOfSlot[slot] ?? -1;
+      if (bucket < 0) continue;
+      const part = partName(index, bucket);
+      if (!parts.includes(part)) parts.push(part);
+    }
+  }
+
+  private async check({ record, plain, joined }: OpenedRecord): Promise<void> {
+    this.refused.clear();
+    const sequence = sequenceOf(record.streamName);
+    if (joined === null || sequence === null) return;
+    for (const { scan, copies } of this.tiers) {
+      const meaning = scan.meaningOf(scan.definition.withContent ? joined : plain, sequence);
+      const refusal = await refusalOf(meaning, record.position, copies);
+      if (refusal !== null) this.refused.set(scan, refusal);
+    }
   }
 
   private remember(poison: Poison): void {
@@ -193,7 +170,7 @@ export class RangeScan {
       bytes: tally.bytes,
       census: censusRecord(tally.census()),
       lanes: tally.laneSums().map(({ events, digest }) => ({ events, digest: digestToHex(digest) })),
-      last,
+      last: last && { position: last.position.toString(), eventId: last.id },
       poison: [...this.poison.values()].map((each) => ({ ...each, position: each.position.toString() })),
     };
   }

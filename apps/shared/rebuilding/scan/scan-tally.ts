@@ -3,29 +3,15 @@ import type { LogRecord } from '../../event-store/event-store';
 import { covers, type Coverage } from '../../generations/coverage';
 import { censusName, type Tally } from '../../log-ledger/census';
 import type { IdDigest } from '../../log-ledger/id-digest';
-
-/** A lane whose events are counted while the log is read. */
-export interface CountedLane {
-  readonly coverage: Coverage;
-  /** Lanes of tiers that read content also meet chunks that cannot be opened. */
-  readonly withContent: boolean;
-}
+import type { Sequence } from '../../projecting/lane-event';
 
 const wordsPerDigest = 4;
 const word = 2 ** 32;
 
 /**
- * The digest of an event id (log-ledger/id-digest.ts) in 32-bit words, most significant first: words add up as plain numbers
- * a million times over before anything is lost, which takes a tenth of the time that bigints do.
+ * A sum of digests of event ids (log-ledger/id-digest.ts) in 32-bit words, most significant first: words add up as plain
+ * numbers, which takes a tenth of the time that bigints do. Holds for 2^21 events, more than any range has.
  */
-function digestWords(eventId: string): Float64Array {
-  const bytes = hash('sha256', eventId.toLowerCase(), 'buffer');
-  const words = new Float64Array(wordsPerDigest);
-  for (let n = 0; n < wordsPerDigest; n++) words[n] = bytes.readUInt32BE(4 * n);
-  return words;
-}
-
-/** A sum that is cheap to add to. Holds for 2^21 events, more than any range has. */
 class Sum {
   events = 0;
   bytes = 0;
@@ -49,37 +35,27 @@ class Sum {
 export class ScanTally {
   private readonly byType = new Map<string, Map<unknown, Sum>>();
   private readonly byLane: readonly Sum[];
+  /** Of the event at hand. */
+  private readonly words = new Float64Array(wordsPerDigest);
   events = 0;
   bytes = 0;
 
-  constructor(private readonly lanes: readonly CountedLane[]) {
+  /** @param lanes what each of them covers. */
+  constructor(private readonly lanes: readonly Coverage[]) {
     this.byLane = lanes.map(() => new Sum());
   }
 
-  /** Resolves the digest once, for {@link countForLanes}. */
-  count(record: LogRecord): Float64Array {
-    const words = digestWords(record.id);
-    const version = record.metadata['schemaVersion'];
-    let versions = this.byType.get(record.type);
-    if (versions === undefined) this.byType.set(record.type, (versions = new Map<unknown, Sum>()));
-    let sum = versions.get(version);
-    if (sum === undefined) versions.set(version, (sum = new Sum()));
-    sum.add(words, record.byteCount);
+  /** `sequence`: of an event that lanes take in; null for a chunk, which they get with its fact, and for what is not ours. */
+  count(record: LogRecord, sequence: Sequence | null): void {
+    const { words } = this;
+    const digest = hash('sha256', record.id.toLowerCase(), 'buffer');
+    for (let n = 0; n < wordsPerDigest; n++) words[n] = digest.readUInt32BE(4 * n);
+    this.sumOf(record).add(words, record.byteCount);
     this.events += 1;
     this.bytes += record.byteCount;
-    return words;
-  }
-
-  /** `contentOnly`: only tiers that read content take the event in. */
-  countForLanes(
-    words: Float64Array,
-    sequence: { tenantId: string; slot: number },
-    contentOnly: boolean,
-  ): void {
-    for (let n = 0; n < this.lanes.length; n++) {
-      const { coverage, withContent } = this.lanes[n]!;
-      if ((withContent || !contentOnly) && covers(coverage, sequence)) this.byLane[n]!.add(words, 0);
-    }
+    if (sequence === null) return;
+    for (let n = 0; n < this.lanes.length; n++)
+      if (covers(this.lanes[n]!, sequence)) this.byLane[n]!.add(words, 0);
   }
 
   census(): Map<string, Tally> {
@@ -92,5 +68,13 @@ export class ScanTally {
 
   laneSums(): { events: number; digest: IdDigest }[] {
     return this.byLane.map(({ events, digest }) => ({ events, digest }));
+  }
+
+  private sumOf({ type, metadata: { schemaVersion } }: LogRecord): Sum {
+    let versions = this.byType.get(type);
+    if (versions === undefined) this.byType.set(type, (versions = new Map<unknown, Sum>()));
+    let sum = versions.get(schemaVersion);
+    if (sum === undefined) versions.set(schemaVersion, (sum = new Sum()));
+    return sum;
   }
 }

@@ -1,9 +1,8 @@
 import type { ClientBase, Pool } from 'pg';
-import { slotOf } from '../../../../domain/slot';
-import { parseStreamName } from '../../../../domain/stream-name';
 import type { RowOperation } from '../../../../projections/projection';
 import { ContentReader } from '../../projecting/content-reader';
-import type { ReadableEvent } from '../../projecting/fold-event';
+import { sequenceOf, type ReadableEvent } from '../../projecting/fold-event';
+import type { Sequence } from '../../projecting/lane-event';
 import { inTransaction } from '../../postgres/transaction';
 import { covers } from '../../generations/coverage';
 import type { EventToPark, Poison, StoppedSequence, TargetToLoad, TierToLoad } from '../contracts';
@@ -37,9 +36,10 @@ export async function followStopped(
   const stopped: StoppedSequence[] = [];
   const parked: EventToPark[] = [];
   for (const each of first.values()) {
-    const { tenantId, entityId: sequenceId } = parseStreamName(each.streamName)!;
+    const sequence = sequenceOf(each.streamName)!;
+    const { tenantId, sequenceId } = sequence;
     stopped.push({ tenantId, sequenceId, position: each.position });
-    parked.push(...(await followOne(tier, each, fence, connections)));
+    parked.push(...(await followOne(tier, each, sequence, { fence, connections })));
   }
   return { stopped, parked };
 }
@@ -47,18 +47,18 @@ export async function followStopped(
 async function followOne(
   tier: TierToLoad,
   first: Poison,
-  fence: bigint,
-  connections: ReaderConnections,
+  sequence: Sequence,
+  { fence, connections }: { fence: bigint; connections: ReaderConnections },
 ): Promise<EventToPark[]> {
   const scan = new TierScan(0, tier.tier, tier.targets);
   const parked: EventToPark[] = [];
   const written: { operation: RowOperation; position: bigint }[] = [];
   for await (const event of eventsOf(scan, first.streamName, connections)) {
     if (event.position < first.position || event.position > fence) continue;
-    const meaning = scan.meaningOf(event);
+    const meaning = scan.meaningOf(event, sequence);
     const reason = event.position === first.position ? first.reason : (meaning.poison ?? behindPoison);
     if (event.position === first.position || meaning.poison !== null || meaning.changesRows)
-      parked.push(toPark(event, reason));
+      parked.push(toPark(event, sequence, reason));
     for (const { operation } of meaning.writtenOnce) written.push({ operation, position: event.position });
   }
   if (written.length > 0) await takeOut(tier, written, connections);
@@ -80,9 +80,11 @@ async function* eventsOf(
   }
 }
 
-function toPark({ id, type, streamName, position }: ReadableEvent, reason: string): EventToPark {
-  const { tenantId, entityId: sequenceId } = parseStreamName(streamName)!;
-  const slot = slotOf(tenantId, sequenceId);
+function toPark(
+  { id, type, position }: ReadableEvent,
+  { tenantId, slot, sequenceId }: Sequence,
+  reason: string,
+): EventToPark {
   return { tenantId, slot, sequenceId, position, eventId: id, eventType: type, reason };
 }
 

@@ -2,15 +2,13 @@ import type { RowOperation } from '../../../../projections/projection';
 import { projectionTier } from '../../../../projections/tiers';
 import type { ProjectionTier } from '../../../../projections/tier';
 import { covers, type Coverage } from '../../generations/coverage';
-import { foldEvent, type ReadableEvent } from '../../projecting/fold-event';
+import { operationsOf, type ReadableEvent } from '../../projecting/fold-event';
 import type { Sequence } from '../../projecting/lane-event';
 import type { Poison, RowToCopy } from '../contracts';
 import { rowOf } from './written-once';
 
 /** What one event means to a tier before any row is known. */
 export interface TierMeaning {
-  /** Null for a stream that is not ours. */
-  readonly sequence: Sequence | null;
   readonly poison: string | null;
   /** Whether it changes rows of the tier at all, whoever holds them. */
   readonly changesRows: boolean;
@@ -30,7 +28,8 @@ export class TierScan {
   readonly definition: ProjectionTier;
 
   constructor(
-    readonly bit: number,
+    /** Its place in the run. */
+    readonly index: number,
     tier: ProjectionTier['tier'],
     private readonly targets: readonly Covering[],
   ) {
@@ -39,12 +38,14 @@ export class TierScan {
     this.definition = definition;
   }
 
-  /** A fold that throws, for an event or for a row that is written once, is poison, as it is to a lane. */
-  meaningOf(event: ReadableEvent): TierMeaning {
-    const folded = foldEvent(this.definition, event);
-    if (folded === null) return nothing;
-    const { sequence, operations, position } = folded;
-    if (folded.poison !== null) return { ...nothing, sequence, poison: folded.poison };
+  /**
+   * A fold that throws, for an event or for a row that is written once, is poison, as it is to a lane.
+   * @param sequence of the event.
+   */
+  meaningOf(event: ReadableEvent, sequence: Sequence): TierMeaning {
+    const { operations, poison } = operationsOf(this.definition, event);
+    if (poison !== null) return { ...nothing, poison };
+    if (operations.length === 0) return nothing;
     const writtenOnce: { operation: RowOperation; row: RowToCopy }[] = [];
     const slots: number[] = [];
     try {
@@ -57,13 +58,13 @@ export class TierScan {
           slots.push(operation.slot);
           continue;
         }
-        const row = rowOf(operation, position);
+        const row = rowOf(operation, event.position);
         if (row !== null) writtenOnce.push({ operation, row });
       }
     } catch (error) {
-      return { ...nothing, sequence, poison: error instanceof Error ? error.message : String(error) };
+      return { ...nothing, poison: error instanceof Error ? error.message : String(error) };
     }
-    return { sequence, poison: null, changesRows: folded.changesRows, writtenOnce, slots };
+    return { poison: null, changesRows: true, writtenOnce, slots };
   }
 
   poisonOf({ id, type, streamName, position }: ReadableEvent, reason: string): Poison {
@@ -73,7 +74,6 @@ export class TierScan {
 }
 
 const nothing: TierMeaning = {
-  sequence: null,
   poison: null,
   changesRows: false,
   writtenOnce: [],

@@ -8,8 +8,8 @@ import { spooledText } from './spooled-event';
 // A file of the spool: sealed blocks, each of one tier and bucket, then a sealed footer that says where each lies, then the length
 // of the footer. It is written under another name, flushed, and renamed: a file is there whole or not at all.
 
-/** Characters, so that all buckets of a reader stay within a few megabytes. */
-const blockTextMax = 64 * 1024;
+/** Bytes, so that all buckets of a reader stay within a few megabytes. */
+const blockBytesMax = 64 * 1024;
 const footerLengthBytes = 4;
 const nonceBytes = 12;
 const tagBytes = 16;
@@ -30,7 +30,7 @@ export function rangeFile({ folder }: SpoolPlace, range: number): string {
 export class SpoolWriter {
   private readonly partial: string;
   private readonly fd: number;
-  private readonly pending = new Map<string, { texts: string[]; length: number }>();
+  private readonly pending = new Map<string, BlockText>();
   private readonly blocks: Record<string, [number, number][]> = {};
   private offset = 0;
 
@@ -42,26 +42,27 @@ export class SpoolWriter {
     this.fd = openSync(this.partial, 'w', 0o600);
   }
 
-  get bytes(): number {
-    return this.offset;
-  }
-
   /**
-   * `buckets`: which tiers need the event in which bucket; bit n stands for tier n of the run. Each gets a copy of its own:
-   * tiers seldom want one event in one bucket, and what a tier does not want it would still have to decode.
+   * Adds the event to each of the parts ({@link partName}): tiers seldom want one event in one bucket, and what a tier does
+   * not want it would still have to decode.
    */
-  add(buckets: ReadonlyMap<number, number>, event: ReadableEvent): void {
+  add(event: ReadableEvent, parts: Iterable<string>): void {
     const text = spooledText(event);
-    for (const [bucket, tiers] of buckets)
-      for (let tier = 0; tiers >> tier !== 0; tier++)
-        if (((tiers >> tier) & 1) !== 0) this.append(partName(tier, bucket), text);
+    for (const part of parts) {
+      let block = this.pending.get(part);
+      if (block === undefined) this.pending.set(part, (block = new BlockText()));
+      if (!block.add(text)) {
+        this.flush(part, block);
+        block.add(text);
+      }
+    }
   }
 
   /** `summary`: what the range adds up to; plain JSON. */
   finish(summary: unknown): void {
-    for (const part of this.pending.keys()) this.flush(part);
+    for (const [part, block] of this.pending) this.flush(part, block);
     const footer: Footer<unknown> = { blocks: this.blocks, summary };
-    const length = this.write(JSON.stringify(footer), 'footer');
+    const length = this.write(Buffer.from(JSON.stringify(footer)), 'footer');
     const trailer = Buffer.alloc(footerLengthBytes);
     trailer.writeUInt32BE(length);
     writeSync(this.fd, trailer);
@@ -76,24 +77,13 @@ export class SpoolWriter {
     rmSync(this.partial, { force: true });
   }
 
-  private append(part: string, text: string): void {
-    let block = this.pending.get(part);
-    if (block === undefined) this.pending.set(part, (block = { texts: [], length: 0 }));
-    block.texts.push(text);
-    block.length += text.length;
-    if (block.length >= blockTextMax) this.flush(part);
-  }
-
-  private flush(part: string): void {
-    const block = this.pending.get(part);
-    if (block === undefined || block.texts.length === 0) return;
-    this.pending.set(part, { texts: [], length: 0 });
+  private flush(part: string, block: BlockText): void {
     const places = (this.blocks[part] ??= []);
     const offset = this.offset;
-    places.push([offset, this.write(`[${block.texts.join(',')}]`, blockName(part, places.length))]);
+    places.push([offset, this.write(block.take(), blockName(part, places.length))]);
   }
 
-  private write(text: string, name: string): number {
+  private write(text: Uint8Array, name: string): number {
     const sealed = sealBlock(this.place.key, text, `${this.range}/${name}`);
     let written = 0;
     while (written < sealed.length) written += writeSync(this.fd, sealed, written);
@@ -101,6 +91,38 @@ export class SpoolWriter {
     return sealed.length;
   }
 }
+
+/** The texts of a block as one JSON array, in bytes from the start: held as strings, they would all be moved by the collector. */
+class BlockText {
+  private bytes = Buffer.allocUnsafeSlow(blockBytesMax);
+  private used = 0;
+
+  /** False, and nothing is done, where it does not fit beside what is there. */
+  add(text: string): boolean {
+    const needed = this.used + utf8BytesMax * text.length + bracketBytes;
+    if (needed > this.bytes.length) {
+      if (this.used > 0) return false;
+      this.bytes = Buffer.allocUnsafeSlow(needed);
+    }
+    this.bytes[this.used] = this.used === 0 ? openingBracket : comma;
+    this.used += 1 + this.bytes.write(text, this.used + 1);
+    return true;
+  }
+
+  /** Empties it; what it returns holds until the next {@link add}. */
+  take(): Uint8Array {
+    this.bytes[this.used] = closingBracket;
+    const taken = this.bytes.subarray(0, this.used + 1);
+    this.used = 0;
+    if (this.bytes.length > blockBytesMax) this.bytes = Buffer.allocUnsafeSlow(blockBytesMax);
+    return taken;
+  }
+}
+
+/** Of one UTF-16 unit. */
+const utf8BytesMax = 3;
+const bracketBytes = 2;
+const [openingBracket, comma, closingBracket] = Buffer.from('[,]') as unknown as [number, number, number];
 
 /** One range's file, opened to be read. Throws when a byte of it was changed. */
 export class SpoolFile<Summary> {
@@ -160,7 +182,8 @@ export function flushFolder(folder: string): void {
   }
 }
 
-function partName(tier: number, bucket: number): string {
+/** What one tier takes of one bucket, by its place among the tiers of the run. */
+export function partName(tier: number, bucket: number): string {
   return `${tier}/${bucket}`;
 }
 
@@ -169,10 +192,10 @@ function blockName(part: string, index: number): string {
 }
 
 /** Bound to its place, so that blocks cannot be exchanged for each other. */
-function sealBlock(key: Uint8Array, text: string, place: string): Buffer {
+function sealBlock(key: Uint8Array, text: Uint8Array, place: string): Buffer {
   const nonce = randomBytes(nonceBytes);
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(place));
-  return Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]);
+  return Buffer.concat([nonce, cipher.update(text), cipher.final(), cipher.getAuthTag()]);
 }
 
 function unsealBlock(key: Uint8Array, sealed: Buffer, place: string): string {
@@ -181,5 +204,8 @@ function unsealBlock(key: Uint8Array, sealed: Buffer, place: string): string {
   });
   decipher.setAAD(Buffer.from(place));
   decipher.setAuthTag(sealed.subarray(-tagBytes));
-  return decipher.update(sealed.subarray(nonceBytes, -tagBytes), undefined, 'utf8') + decipher.final('utf8');
+  const text = decipher.update(sealed.subarray(nonceBytes, -tagBytes));
+  // Throws unless every byte is as it was sealed; it has nothing more to add.
+  decipher.final();
+  return text.toString('utf8');
 }

@@ -5,12 +5,9 @@ import { join } from 'node:path';
 import type { ReadableEvent } from '../../../../apps/shared/projecting/fold-event';
 import type { SpoolPlace } from '../../../../apps/shared/rebuilding/contracts';
 import { readSpool, readSummary } from '../../../../apps/shared/rebuilding/spool/read-spool';
-import { rangeFile, SpoolWriter } from '../../../../apps/shared/rebuilding/spool/spool-file';
+import { partName, rangeFile, SpoolWriter } from '../../../../apps/shared/rebuilding/spool/spool-file';
 import type { ContentEvent } from '../../../../projections/content-event';
 import { RecordedLog } from '../../../support/recorded-log';
-
-const both = 0b11;
-const [first, second] = [0b01, 0b10];
 
 let place: SpoolPlace;
 
@@ -22,10 +19,10 @@ afterEach(() => rmSync(place.folder, { recursive: true, force: true }));
 function writeRange(
   range: number,
   events: readonly ReadableEvent[],
-  buckets: ReadonlyMap<number, number>,
+  parts: readonly string[] = [partName(0, 0)],
 ): void {
   const writer = new SpoolWriter(place, range);
-  for (const event of events) writer.add(buckets, event);
+  for (const event of events) writer.add(event, parts);
   writer.finish({ events: events.length });
 }
 
@@ -41,8 +38,9 @@ function mails(count: number): ReadableEvent[] {
 
 it('gives back what was written, in the order of the log, over many blocks and ranges', () => {
   const events = mails(400);
-  writeRange(0, events.slice(0, 700), new Map([[3, both]]));
-  writeRange(1, events.slice(700), new Map([[3, both]]));
+  const ofBothTiers = [partName(0, 3), partName(1, 3)];
+  writeRange(0, events.slice(0, 700), ofBothTiers);
+  writeRange(1, events.slice(700), ofBothTiers);
   expect(read(2, 0, 3)).toEqual(events);
   expect(read(2, 1, 3)).toEqual(events);
   expect([...readSpool({ ...place, ranges: 2 }, 0, 3)].length).toBeGreaterThan(3);
@@ -52,15 +50,9 @@ it('gives back what was written, in the order of the log, over many blocks and r
 it('gives a tier and a bucket their own events only', () => {
   const [one, other, third] = mails(1);
   const writer = new SpoolWriter(place, 0);
-  writer.add(
-    new Map([
-      [1, first],
-      [2, both],
-    ]),
-    one!,
-  );
-  writer.add(new Map([[1, second]]), other!);
-  writer.add(new Map([[2, first]]), third!);
+  writer.add(one!, [partName(0, 1), partName(0, 2), partName(1, 2)]);
+  writer.add(other!, [partName(1, 1)]);
+  writer.add(third!, [partName(0, 2)]);
   writer.finish(null);
   expect(read(1, 0, 1)).toEqual([one]);
   expect(read(1, 1, 1)).toEqual([other]);
@@ -83,14 +75,14 @@ it('keeps poison with its reason, and content where an event carries it', () => 
     },
   };
   const joined = { ...(event as ContentEvent), content };
-  writeRange(0, [poison, joined], new Map([[0, first]]));
+  writeRange(0, [poison, joined]);
   const [poisonRead, joinedRead] = read(1, 0, 0);
   expect(poisonRead).toEqual(poison);
   expect(joinedRead).toEqual(joined);
 });
 
 it('shows nobody without the key what it holds', () => {
-  writeRange(0, mails(3), new Map([[0, first]]));
+  writeRange(0, mails(3));
   const bytes = readFileSync(rangeFile(place, 0));
   for (const personal of ['cara@customer.example', 'MessageReceived', 'events'])
     expect(bytes.includes(personal)).toBe(false);
@@ -98,8 +90,8 @@ it('shows nobody without the key what it holds', () => {
 });
 
 it('refuses a file of which any byte was changed, or another one in its place', () => {
-  writeRange(0, mails(2), new Map([[0, first]]));
-  writeRange(1, mails(3), new Map([[0, first]]));
+  writeRange(0, mails(2));
+  writeRange(1, mails(3));
   const bytes = readFileSync(rangeFile(place, 0));
   for (const at of [20, Math.floor(bytes.length / 2), bytes.length - 20]) {
     const changed = Buffer.from(bytes);
@@ -115,7 +107,7 @@ it('refuses a file of which any byte was changed, or another one in its place', 
 
 it('leaves no file of a range that was given up', () => {
   const writer = new SpoolWriter(place, 0);
-  for (const event of mails(100)) writer.add(new Map([[0, first]]), event);
+  for (const event of mails(100)) writer.add(event, [partName(0, 0)]);
   writer.abandon();
   expect(readdirSync(place.folder)).toEqual([]);
 });
