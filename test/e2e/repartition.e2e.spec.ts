@@ -1,5 +1,7 @@
 import { queryAsSuperuser } from '../support/postgres';
+import { mailfold } from './mailfold-process';
 import { firstDatabase, SampledSystem, secondDatabase, type RunSeen } from './sampled-system';
+import { startSlowProxy } from './slow-proxy';
 
 const quietCanary = ['--canary', '--canary-pause-ms', '50'];
 const bothDatabases = ['--databases', `${firstDatabase},${secondDatabase}`];
@@ -74,6 +76,31 @@ describe('a tier that is re-partitioned and rebuilt while it is read and written
     const spread = await leads('done', 'rebuild', 'run', 'oltp', ...bothDatabases, ...toTheEnd);
     expect(placesOf(spread)).toEqual([firstDatabase, secondDatabase]);
     expect(Math.max(...(await conversationsOfTenant(spread)))).toBe(0);
+  });
+
+  it('goes slower while reads are slow, and faster again, and stops when told to', async () => {
+    const proxy = await startSlowProxy(system.env['QUERY_API_URL'] ?? '');
+    const bounds: number[] = [];
+    proxy.delayMs = 300;
+    const args = ['rebuild', 'run', 'oltp', '--governor-p95-ms', '250', '--events-per-second', '200'];
+    const interrupted = await mailfold(args, {
+      env: { ...system.cliEnvironment, QUERY_API_URL: proxy.url },
+      onStderr: (text, kill) => {
+        const told = [...text.matchAll(/Governor: slowed to (\d+) events/g)].map(([, bound]) =>
+          Number(bound),
+        );
+        bounds.splice(0, bounds.length, ...told);
+        if (told.length > 0) proxy.delayMs = 0;
+        if ((told.at(-1) ?? 0) > (told[0] ?? Infinity)) kill('SIGINT');
+      },
+    }).finally(() => proxy.close());
+    expect(interrupted.exitCode).toBe(130);
+    expect(bounds[0]).toBeLessThanOrEqual(200);
+    expect(bounds.at(-1)).toBeGreaterThan(bounds[0] ?? Infinity);
+    const { records } = await system.mailfold('rebuild', 'status');
+    const [{ run = 0, state } = {}] = records;
+    expect(state).toBe('stopped');
+    await leads('discarded', 'rebuild', 'discard', String(run), '--yes');
   });
 
   it('lets one tenant try a rebuild first, and all others follow', async () => {
