@@ -62,7 +62,25 @@ exports.olapTier = {
 };
 `;
 
-describe('a new read model', () => {
+interface Certificates {
+  readonly oltp: { readonly gates: readonly { readonly gate: string }[] };
+}
+
+/** Mailboxes are shown in capitals from now on. */
+const changedProjection = `
+const { oltpTier } = exports;
+const inCapitals = (row) => row && { ...row, name: row.name.toUpperCase() };
+const changed = (projection) => ({
+  ...projection,
+  project: (event) => projection.project(event).map((each) => ({ ...each, fold: (row) => inCapitals(each.fold(row)) })),
+});
+exports.oltpTier = {
+  ...oltpTier,
+  projections: oltpTier.projections.map((each) => (each.name === 'mailboxes' ? changed(each) : each)),
+};
+`;
+
+describe('a build with other projections', () => {
   const build = mkdtempSync(join(tmpdir(), 'mf-build-'));
   const dataDir = mkdtempSync(join(tmpdir(), 'mf-'));
   const env: NodeJS.ProcessEnv = {
@@ -70,6 +88,7 @@ describe('a new read model', () => {
     ...{ EVENT_STORE_NODE_PORT: '0', COMMAND_API_PORT: '0', QUERY_API_PORT: '0', CONSOLE_PORT: '0' },
   };
   let system: ChildProcess | undefined;
+  let mailboxId: string;
 
   beforeAll(() => {
     cpSync('dist', join(build, 'dist'), { recursive: true });
@@ -110,14 +129,14 @@ describe('a new read model', () => {
     return { exitCode, last: last === '' ? {} : (JSON.parse(last) as Record<string, unknown>) };
   }
 
-  it('is one pure file, its line in the registry and one migration: the tool rebuilds, proves and cuts over to it', async () => {
+  it('adds a read model by one pure file, its line in the registry and one migration: the tool rebuilds, proves and cuts over to it', async () => {
     await start();
     const running: NodeJS.ProcessEnv = {};
     loadDevEnvironment(dataDir, running);
     const secrets = JSON.parse(readFileSync(join(dataDir, 'secrets.json'), 'utf8')) as {
       demo: { mailboxId: string };
     };
-    const { mailboxId } = secrets.demo;
+    ({ mailboxId } = secrets.demo);
     expect((await mailfold('import', samplePath(), '--mailbox', mailboxId)).exitCode).toBe(0);
     await stop();
 
@@ -133,5 +152,37 @@ describe('a new read model', () => {
       [mailboxId],
     );
     expect(rows).toEqual([{ received: 38 }]);
+  }, 120_000);
+
+  it('changes one on purpose: what is not declared is listed by its key, and serves only once it is declared', async () => {
+    await stop();
+    appendFileSync(join(build, 'dist/projections/oltp/index.js'), changedProjection);
+    await start();
+    const expected = (columns: string[]): string => {
+      const file = join(dataDir, 'expected.json');
+      writeFileSync(file, JSON.stringify([{ table: 'mailboxes', columns, reason: 'names are in capitals' }]));
+      return file;
+    };
+    const rowsGate = ({ last }: { last: Record<string, unknown> }): unknown =>
+      (last['certificates'] as Certificates).oltp.gates.find(({ gate }) => gate === 'rows');
+    const listed = {
+      holds: false,
+      detail: expect.arrayContaining([
+        expect.stringMatching(new RegExp(`^mailboxes [0-9a-f-]{36} ${mailboxId} in slot \\d+: name$`)),
+      ]) as string[],
+    };
+    const undeclared = await mailfold('rebuild', 'run', 'oltp', '--verify');
+    expect(undeclared).toMatchObject({ exitCode: 1, last: { state: 'refuted' } });
+    expect(rowsGate(undeclared)).toMatchObject(listed);
+    const run = String(undeclared.last['run']);
+    const another = await mailfold('rebuild', 'verify', run, '--expected', expected(['threading_policy']));
+    expect(another).toMatchObject({ exitCode: 1, last: { state: 'refuted' } });
+    expect(rowsGate(another)).toMatchObject(listed);
+    const declared = await mailfold('rebuild', 'verify', run, '--expected', expected(['name']));
+    expect(declared).toMatchObject({ exitCode: 0, last: { state: 'verified' } });
+    expect(await mailfold('rebuild', 'cutover', run, '--without-shadow-reads')).toMatchObject({
+      exitCode: 0,
+      last: { state: 'serving' },
+    });
   }, 120_000);
 });

@@ -8,9 +8,10 @@ import { RunOperations } from '../rebuild/operations/run-operations';
 import type { RunDetails, RunView } from '../rebuild/operations/run-view';
 import { asOfPosition } from '../rebuild/operations/as-of';
 import type { RunSpecInput } from '../rebuild/run-spec';
+import { parseExpectedDifferences } from '../verify/expected-differences';
 import type { Workplace } from '../rebuild/workplace';
 import { BackgroundRuns } from './background-runs';
-import { CutOverBody, PlanBody, StartBody, ThrottleBody } from './runs.dto';
+import { CutOverBody, PlanBody, StartBody, ThrottleBody, VerifyBody } from './runs.dto';
 
 /** What is behind the routes; passed on by Nest. */
 export class ConsoleDesk {
@@ -91,8 +92,10 @@ export class RunsController {
   @Post(':run/verify')
   @HttpCode(200)
   @Operation('Prove that it holds what serves', 'The certificates are in `certificates`, by tier.')
-  async verify(@Param('run', ParseIntPipe) run: number): Promise<RunView> {
-    return this.desk.operations.verify(run, this.desk.background);
+  async verify(@Param('run', ParseIntPipe) run: number, @Body() body: VerifyBody): Promise<RunView> {
+    const expectedDifferences = parseExpectedDifferences(body.expectedDifferences ?? []);
+    const { signal } = this.desk.background;
+    return this.desk.operations.verify(run, { signal, expectedDifferences });
   }
 
   @Post(':run/cutover')

@@ -6,6 +6,7 @@ import {
   IsBoolean,
   IsIn,
   IsInt,
+  IsObject,
   IsOptional,
   IsString,
   IsUUID,
@@ -172,6 +173,21 @@ export class ThrottleBody {
   @IsInt()
   @Min(1)
   eventsPerSecond!: number | null;
+}
+
+export class VerifyBody {
+  @ApiProperty({
+    required: false,
+    isArray: true,
+    type: Object,
+    description:
+      'What is meant to differ, besides what the projections declare: as in the file of --expected.',
+    example: [{ table: 'mailboxes', columns: ['name'], reason: 'names are shown in capitals' }],
+  })
+  @IsOptional()
+  @IsArray()
+  @IsObject({ each: true })
+  expectedDifferences?: object[];
 }
 
 export class CutOverBody {

@@ -144,7 +144,7 @@ async function goOn(
   const { output, signal } = context;
   let view = filled;
   if (flags.verify === true && ['loaded', 'refuted', 'rolled-back'].includes(view.state))
-    view = await verifyWithBars(operations, view.run, context);
+    view = await verifyWithBars(operations, view.run, flags, context);
   const mayServe = flags.force === true || view.state === 'verified' || view.state === 'partial';
   if (flags.cutover === true && mayServe)
     view = await operations.cutOver(view.run, {

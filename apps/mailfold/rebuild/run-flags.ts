@@ -34,7 +34,12 @@ export interface ForceFlags {
   readonly reason?: string;
 }
 
-export interface FillFlags extends ForceFlags {
+export interface ExpectedFlags {
+  /** A JSON file with what is meant to differ (projections/expected-difference.ts). */
+  readonly expected?: string;
+}
+
+export interface FillFlags extends ForceFlags, ExpectedFlags {
   readonly plan?: number;
   readonly fresh?: boolean;
   readonly eventsPerSecond?: number;

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { countBetween, framed, list, oneOf, slots } from '../command-line';
 import { fillCommand, planCommand, resumeCommand } from './fill.commands';
-import type { CutOverFlags, FillFlags, RepartitionFlags, RebuildFlags } from './run-flags';
+import type { CutOverFlags, ExpectedFlags, FillFlags, RepartitionFlags, RebuildFlags } from './run-flags';
 import {
   cutOverCommand,
   discardCommand,
@@ -15,6 +15,7 @@ import {
 
 const runNumber = countBetween(1, 2 ** 31 - 1);
 const eventsPerSecond = countBetween(1, 10_000_000);
+const expectedText = 'JSON: what a changed projection is meant to change, table by table';
 
 /** `mailfold rebuild …` and `mailfold repartition …`. What follows `run` is the same for both. */
 export function addRunCommands(program: Command): void {
@@ -103,6 +104,7 @@ function fillOptions(command: Command): Command {
     .option('--events-per-second <n>', 'go no faster than this', eventsPerSecond)
     .option('--governor-p95-ms <ms>', 'slow down when reads take longer than this', countBetween(1, 60_000))
     .option('--verify', 'then prove it')
+    .option('--expected <file>', `with --verify: ${expectedText}`)
     .option('--cutover', 'then let it serve, if the proof holds')
     .option('--canary', 'with --cutover: one slot, eight, all')
     .option('--retire', 'then drop what served before, and with it the way back')
@@ -139,9 +141,9 @@ function addSteps(group: Command): void {
         throttleCommand(run, flags.eventsPerSecond === 'off' ? null : flags.eventsPerSecond, context),
       ),
     );
-  onRun('verify', 'prove that it holds what serves, at one position of the log').action(
-    framed((context, run: number) => verifyCommand(run, context)),
-  );
+  onRun('verify', 'prove that it holds what serves, at one position of the log')
+    .option('--expected <file>', expectedText)
+    .action(framed((context, run: number, flags: ExpectedFlags) => verifyCommand(run, flags, context)));
   onRun('cutover', 'let queries read it')
     .option('--slots <a-b>', 'these slots only', slots)
     .option('--tenant <id>', 'this tenant only')

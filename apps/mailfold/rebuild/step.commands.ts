@@ -4,7 +4,7 @@ import { CommandFailure, exitCodes, oneLine, type CommandContext } from '../comm
 import { atDesk } from './desk';
 import type { RunOperations } from './operations/run-operations';
 import type { RunView } from './operations/run-view';
-import { forceOf, type CutOverFlags } from './run-flags';
+import { forceOf, type CutOverFlags, type ExpectedFlags } from './run-flags';
 import { printList, printRun } from './run-screens';
 import { tellRefuted, verifyWithBars } from './verify-with-bars';
 
@@ -42,10 +42,14 @@ export async function throttleCommand(
 }
 
 /** Exit code 1 when a gate does not hold. */
-export async function verifyCommand(run: number, context: CommandContext): Promise<number | void> {
+export async function verifyCommand(
+  run: number,
+  flags: ExpectedFlags,
+  context: CommandContext,
+): Promise<number | void> {
   const { output } = context;
   return atDesk(context, async ({ operations }) => {
-    const view = await verifyWithBars(operations, run, context);
+    const view = await verifyWithBars(operations, run, flags, context);
     output.record(view);
     printRun(output, view);
     tellRefuted(output, view);

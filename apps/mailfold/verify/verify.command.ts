@@ -1,7 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import type { Pool } from 'pg';
-import { z } from 'zod';
-import type { ExpectedDifference } from '../../../projections/expected-difference';
 import type { ProjectionTier } from '../../../projections/tier';
 import { tierDatabaseUrls } from '../../shared/config/tier-databases';
 import {
@@ -18,6 +16,7 @@ import { codeVersion } from '../code-version';
 import { CommandFailure, exitCodes, type CommandContext } from '../command-run';
 import { controlUrl, logAccess, openLog, openPool, tierNamed } from '../connections';
 import { certificateRecord, printCertificate } from './certificate-screen';
+import { readExpectedDifferences } from './expected-differences';
 import { shadowReads } from './shadow-reads';
 
 export interface VerifyOptions {
@@ -48,7 +47,7 @@ export async function verifyCommand(
     ...{ tier, control, coverages, signal, urls: tierDatabaseUrls(), codeVersion: codeVersion() },
     ...{ store: openLog(context), rootKey: logAccess().rootKey },
     ...{ left: { generation: left.generation }, right: { generation: right.generation } },
-    expectedDifferences: await expectedDifferences(options.expected),
+    expectedDifferences: await readExpectedDifferences(options.expected),
     ...shadowReads(),
   });
   if (options.certificate !== undefined) await write(options.certificate, certificate);
@@ -79,32 +78,6 @@ async function twoOf(
       `${tier} has one generation only, ${live.generation}: nothing to compare it with until a rebuild`,
     );
   return [live, other];
-}
-
-const expectedFile = z.array(
-  z.strictObject({
-    table: z.string(),
-    columns: z.union([z.literal('rows'), z.array(z.string())]),
-    reason: z.string().min(1),
-    where: z
-      .strictObject({
-        tenantIds: z.array(z.uuid()).optional(),
-        slots: z.strictObject({ from: z.int(), to: z.int() }).optional(),
-        keys: z.array(z.array(z.string())).optional(),
-      })
-      .optional(),
-  }),
-);
-
-async function expectedDifferences(path: string | undefined): Promise<readonly ExpectedDifference[]> {
-  if (path === undefined) return [];
-  try {
-    // Optional fields are left out there, never undefined.
-    return expectedFile.parse(JSON.parse(await readFile(path, 'utf8'))) as ExpectedDifference[];
-  } catch (error) {
-    const reason = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
-    throw new CommandFailure(`${path} does not say what is expected: ${reason}`, exitCodes.usage);
-  }
 }
 
 async function write(path: string, certificate: CertificateFile): Promise<void> {

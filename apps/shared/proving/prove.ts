@@ -31,7 +31,12 @@ import { Moment } from './moment';
 import { balancesOf, provesInvariants } from './invariants';
 import type { HashName } from './row-text';
 import { newlyParked } from './parked-events';
-import { provesShadowReads, shadowReadsNotRun, type ShadowReadsOptions } from './shadow-reads';
+import {
+  provesShadowReads,
+  shadowReadsNotRun,
+  type ShadowReadsInput,
+  type ShadowReadsOptions,
+} from './shadow-reads';
 import { partsOfSide, spansAllSlots, type Side, type SidePart } from './side';
 import type { SnapshotPart } from './snapshot-part';
 import { ProvedDatabases } from './snapshots';
@@ -119,7 +124,10 @@ async function proveIn(databases: ProvedDatabases, options: ProveOptions): Promi
     seed,
   });
   onProgress?.({ phase: 'shadow-reads', done: 0, total: 1 });
-  const shadowReads = await shadowGate(options, { position, seed, rightParts: stand.right });
+  const shadowReads = await shadowGate(options, {
+    ...{ position, seed, rightParts: stand.right },
+    isDifferenceExpected: expectedDifferences.length > 0,
+  });
   onProgress?.({ phase: 'invariants', done: 0, total: 1 });
   const invariants = await provesInvariants({
     ...{ tier, parts: stand.byTier, hash, position, store, signal },
@@ -209,7 +217,7 @@ async function comeToStand(databases: ProvedDatabases, plan: Plan, signal: Abort
 
 async function shadowGate(
   { tier, left, right, signal, shadowReads }: ProveOptions,
-  at: { readonly position: bigint; readonly seed: number; readonly rightParts: readonly SnapshotPart[] },
+  at: Pick<ShadowReadsInput, 'position' | 'seed' | 'rightParts' | 'isDifferenceExpected'>,
 ): Promise<GateResult> {
   if (left === 'by-slots' || right === 'by-slots')
     return shadowReadsNotRun(

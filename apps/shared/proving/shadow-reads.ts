@@ -26,6 +26,8 @@ export interface ShadowReadsInput {
   readonly position: bigint;
   readonly seed: number;
   readonly signal: AbortSignal;
+  /** Some values are meant to differ: answers that show others are no fault, and no proof either. */
+  readonly isDifferenceExpected: boolean;
 }
 
 /** A query API reads a tenant that is pinned where it is pinned, and nowhere else. */
@@ -68,6 +70,7 @@ export async function provesShadowReads(
     return shadowReadsNotRun(`no route reads rows of ${input.tier.tier} that are there`);
   const times: Record<'left' | 'right', number[]> = { left: [], right: [] };
   const wrong: string[] = [];
+  const different: string[] = [];
   let unsettled = 0;
   for (const [index, request] of requests.entries()) {
     input.signal.throwIfAborted();
@@ -78,20 +81,30 @@ export async function provesShadowReads(
     if (left.status === busy || right.status === busy) unsettled += 1;
     else if (left.status >= 400) wrong.push(`${request.path}: the left answers ${left.status}`);
     else if (right.status >= 400) wrong.push(`${request.path}: the right answers ${right.status}`);
-    else if (!isSame && left.readAt === right.readAt) wrong.push(`${request.path}: the answers differ`);
+    else if (!isSame && left.readAt === right.readAt) different.push(`${request.path}: the answers differ`);
     else if (!isSame) unsettled += 1;
   }
+  if (!input.isDifferenceExpected) wrong.push(...different.splice(0));
   const [p95Left, p95Right] = [p95(times.left), p95(times.right)];
   return {
     gate: 'shadow-reads',
-    holds: wrong.length === 0 && unsettled < requests.length,
+    holds: outcomeOf(wrong.length, different.length, unsettled < requests.length),
     measured: {
-      ...{ requests: requests.length, wrong: wrong.length, unsettled },
+      ...{ requests: requests.length, wrong: wrong.length, different: different.length, unsettled },
       p95Ms: [p95Left, p95Right].map((ms) => Math.round(ms * 10) / 10),
       p95Ratio: Math.round((100 * p95Right) / p95Left) / 100,
     },
-    detail: wrong.slice(0, linesMax),
+    detail: [
+      ...(different.length === 0 ? [] : ['undecided: values are expected to differ, and answers do']),
+      ...[...wrong, ...different].slice(0, linesMax),
+    ],
   };
+}
+
+/** Null: the answers do not tell. */
+function outcomeOf(wrong: number, different: number, isAnySettled: boolean): boolean | null {
+  if (wrong > 0 || !isAnySettled) return false;
+  return different > 0 ? null : true;
 }
 
 async function sampleOf({ tier, rightParts, seed }: ShadowReadsInput, count: number): Promise<Request[]> {

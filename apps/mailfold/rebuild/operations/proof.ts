@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { projectionTier } from '../../../../projections/tiers';
+import type { ExpectedDifference } from '../../../../projections/expected-difference';
+import { projectionTier, tablesOf } from '../../../../projections/tiers';
 import { allSlots, type Coverage } from '../../../shared/generations/coverage';
 import type { Generation } from '../../../shared/generations/generations';
 import { coverageOf } from '../../../shared/generations/placement';
@@ -25,6 +26,8 @@ import { returnOf } from './returned-tenant';
 
 export interface VerifyOptions {
   readonly signal: AbortSignal;
+  /** What is meant to differ, besides what the projections declare. */
+  readonly expectedDifferences?: readonly ExpectedDifference[];
   readonly onProgress?: (progress: { phase: string; done: number; total: number }) => void;
 }
 
@@ -39,6 +42,7 @@ export async function verifyRun(
   options: VerifyOptions,
 ): Promise<{ run: Run; file: string }> {
   refuseIllegal('verify', run.run, run.state);
+  refuseForeign(run, options);
   const files: Record<string, CertificateFile> = {};
   const faults: string[] = [];
   for (const claim of await claimsOf(workplace, run)) {
@@ -54,6 +58,19 @@ export async function verifyRun(
       ? await runs.step(run.run, 'verify', 'verified', { certificates })
       : await runs.step(run.run, 'verify', 'refuted', { certificates, failure: faults.join('; ') });
   return { run: verified, file: await written(workplace, run, files) };
+}
+
+/** A table of no tier of the run: a name that is mistyped would otherwise be expected in vain. */
+function refuseForeign({ run, spec }: Run, { expectedDifferences = [] }: VerifyOptions): void {
+  const tables = spec.tiers.flatMap((tier) => tablesNamed(tier));
+  const foreign = expectedDifferences.find(({ table }) => !tables.includes(table));
+  if (foreign !== undefined)
+    throw new RunRefused(`run ${run} has no table ${foreign.table} that could be expected to differ`, run);
+}
+
+function tablesNamed(name: Tier): string[] {
+  const tier = projectionTier(name);
+  return tier === undefined ? [] : tablesOf(tier).map((table) => table.name);
 }
 
 /** What is to be proved of one tier. */
@@ -96,7 +113,7 @@ async function proved(
   workplace: Workplace,
   { run }: Run,
   { tier: name, right, coverages }: Claim,
-  { signal, onProgress = () => undefined }: VerifyOptions,
+  { signal, expectedDifferences = [], onProgress = () => undefined }: VerifyOptions,
 ): Promise<CertificateFile> {
   const tier = projectionTier(name);
   if (tier === undefined) throw new Error(`${name} is no tier`);
@@ -106,6 +123,7 @@ async function proved(
     store: workplace.store(),
     rootKey: workplace.log().rootKey,
     ...{ left: 'serving', right, coverages },
+    expectedDifferences: expectedDifferences.filter(({ table }) => tablesNamed(name).includes(table)),
     onProgress: ({ phase, done, total }) => onProgress({ phase: `${name}: ${phase}`, done, total }),
   });
 }
