@@ -98,10 +98,21 @@ function logRequests(server: FastifyInstance, log: Logger): void {
   });
 }
 
-/** A connection that was busy when the end began would else be kept alive, and the end would wait for it. */
+/**
+ * A connection that was busy when the end began would else be kept alive, and the end would wait for it; so would it for
+ * one that never said anything, which Node takes for busy. Browsers and proxies open such in advance.
+ */
 function letGoWhenClosing(server: FastifyInstance): void {
   let isClosing = false;
-  server.addHook('preClose', async () => void (isClosing = true));
+  const connections = new Set<Socket>();
+  server.server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
+  server.addHook('preClose', async () => {
+    isClosing = true;
+    for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
+  });
   server.addHook('onSend', async (_request, reply) => {
     if (isClosing) reply.header('connection', 'close');
   });

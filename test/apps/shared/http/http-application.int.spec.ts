@@ -1,5 +1,7 @@
-import { connect } from 'node:net';
+import { connect, type Server } from 'node:net';
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { Body, Controller, Get, Module, Post, Req } from '@nestjs/common';
 import { RouteConfig, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { IsIn, IsString } from 'class-validator';
@@ -75,8 +77,8 @@ let app: NestFastifyApplication;
 let port: number;
 let url: string;
 
-beforeAll(async () => {
-  app = await createHttpApplication({
+function createPaintShop(): Promise<NestFastifyApplication> {
+  return createHttpApplication({
     module: PaintModule,
     log: createLog('test', 'silent'),
     authenticator: {
@@ -88,6 +90,10 @@ beforeAll(async () => {
     description: { title: 'Paint', description: 'A shop' },
     extend: (server) => takeBytes(server, 'message/rfc822', { bytesMax, heldBytesMax: 3 * bytesMax }),
   });
+}
+
+beforeAll(async () => {
+  app = await createPaintShop();
   port = await listen(app, '127.0.0.1', 0);
   url = `http://127.0.0.1:${port}`;
 });
@@ -261,6 +267,21 @@ describe('a connection', () => {
   it('with a header bomb is answered and ended', async () => {
     const bomb = `GET /open HTTP/1.1\r\nHost: x\r\nX-Bomb: ${'a'.repeat(100_000)}\r\n\r\n`;
     expect(await exchange(bomb)).toMatch(/^HTTP\/1\.1 431 .*headers-too-large/s);
+  });
+});
+
+describe('the end', () => {
+  it('does not wait for a connection that has never said anything', async () => {
+    const ending = await createPaintShop();
+    const silent = connect(await listen(ending, '127.0.0.1', 0), '127.0.0.1').resume();
+    try {
+      const server = ending.getHttpServer() as Server;
+      await eventually(async () => expect(await promisify(server.getConnections.bind(server))()).toBe(1));
+      const first = await Promise.race([ending.close().then(() => 'ended'), delay(3_000, 'waits')]);
+      expect(first).toBe('ended');
+    } finally {
+      silent.destroy();
+    }
   });
 });
 
