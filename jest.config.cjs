@@ -39,6 +39,8 @@ module.exports = {
       ...project,
       displayName: 'mailfold',
       roots: ['<rootDir>/test'],
+      globalSetup: '<rootDir>/test/support/global-setup.ts',
+      globalTeardown: '<rootDir>/test/support/global-teardown.ts',
       testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/conformance/[^/]+$'],
     },
     {
@@ -50,6 +52,7 @@ module.exports = {
       globalTeardown: '<rootDir>/test/conformance/support/global-teardown.ts',
     },
   ],
+  testSequencer: '<rootDir>/test/support/longest-first.cjs',
   reporters: ['default', '<rootDir>/test/support/count-reporter.cjs'],
   // A bound on what hangs, not on speed: machines that run tests are slow and shared.
   testTimeout: 120_000,

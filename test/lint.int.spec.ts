@@ -2,6 +2,14 @@ import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 
 const root = resolve(__dirname, '..');
+/** With the project's own settings, but for the rules that ask for types: reading all of the project takes ten seconds. */
+const lint = `
+  const { ESLint } = require('eslint');
+  const { configs } = require('typescript-eslint');
+  const eslint = new ESLint({ overrideConfig: configs.disableTypeChecked });
+  const code = require('node:fs').readFileSync(0, 'utf8');
+  eslint.lintText(code, { filePath: process.argv[1] }).then((results) => console.log(JSON.stringify(results)));
+`;
 /** Any file that the rules are for: its name is all that is taken from it. */
 const where = 'apps/shared/event-store/backoff.ts';
 
@@ -32,12 +40,12 @@ interface Message {
 describe('the lint rules about the client of the event store', () => {
   let messages: Message[];
   beforeAll(() => {
-    const eslint = resolve(root, 'node_modules/eslint/bin/eslint.js');
-    const { stdout } = spawnSync(
-      process.execPath,
-      [eslint, '--format', 'json', '--stdin', '--stdin-filename', where],
-      { cwd: root, encoding: 'utf8', input: lines.map(([code]) => code).join('\n') },
-    );
+    const input = lines.map(([code]) => code).join('\n');
+    const { stdout } = spawnSync(process.execPath, ['-e', lint, where], {
+      cwd: root,
+      encoding: 'utf8',
+      input,
+    });
     const [result] = JSON.parse(stdout) as [{ messages: Message[] }];
     messages = result.messages.filter(({ ruleId }) => ruleId === 'no-restricted-syntax');
   });

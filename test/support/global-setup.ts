@@ -1,0 +1,1 @@
+export { createClusterTemplate as default } from './cluster-template';
