@@ -5,6 +5,7 @@ import type { EventStore } from '../event-store/event-store';
 import { inTransaction } from '../postgres/transaction';
 import { loaderPool } from '../rebuilding/load/loader-pool';
 import { changeLanes } from './change-lanes';
+import { compactTables } from './compact-tables';
 import { coversTenant, overlap, type Coverage, type SlotRange } from './coverage';
 import { deleteRows } from './delete-rows';
 import { dropSchemas, generationNamed, retireGeneration, urlNamed, type DatabaseUrls } from './generations';
@@ -36,8 +37,8 @@ export interface ShedOutcome {
 /**
  * After a switch that is final, the generation that served stops projecting what others serve now, and drops it: a rollback
  * of these slots needs a re-partition from then on. Slots between two that it still serves stay, since a target holds one
- * range. First nothing can be switched to what goes, then the lanes let go of it, then the rows are deleted; killed anywhere,
- * the same call goes on. Throws {@link SwitchRefused} when the tenant is served by its slots, or the generation is unknown.
+ * range. First nothing can be switched to what goes, then the lanes let go of it, then the rows are deleted and their disk is
+ * given back; killed anywhere, the same call goes on. Throws {@link SwitchRefused} when the tenant is served by its slots, or the generation is unknown.
  */
 export async function shedMoved(options: ShedOptions): Promise<ShedOutcome> {
   const { control, urls, tier, generation } = options;
@@ -126,7 +127,7 @@ async function dropTarget(control: Pool, urls: DatabaseUrls, target: Target): Pr
   ]);
 }
 
-/** Lanes and rows of the target become what it is to hold. Resolves to the number of rows deleted. */
+/** Lanes, rows and disk of the target become what it is to hold. Resolves to the number of rows deleted. */
 async function conform(options: ShedOptions, target: Target): Promise<number> {
   const { urls, tier, store, signal, pace, onRows } = options;
   const coverage = coverageOf(target);
@@ -136,11 +137,14 @@ async function conform(options: ShedOptions, target: Target): Promise<number> {
       ...{ owner, schema: target.schema, store, signal, ...(pace ? { pace } : {}) },
       change: (lane) => within(coverage, lane),
     });
-    return await deleteRows({
-      ...{ owner, schema: target.schema, signal, ...(pace ? { pace } : {}), ...(onRows ? { onRows } : {}) },
-      tables: [...tablesOf(tier).map(({ name }) => name), 'parked_sequences'],
+    const tables = tablesOf(tier).map(({ name }) => name);
+    const work = { owner, schema: target.schema, signal, ...(pace ? { pace } : {}) };
+    const deleted = await deleteRows({
+      ...{ ...work, tables: [...tables, 'parked_sequences'], ...(onRows ? { onRows } : {}) },
       where: notCovered(coverage),
     });
+    await compactTables({ ...work, tables });
+    return deleted;
   } finally {
     await owner.end();
   }
