@@ -5,6 +5,7 @@ import { appendPeerRow } from './rows/append-peer';
 import { growthRow } from './rows/growth';
 import { readerRow } from './rows/reader';
 import { rebuildNaiveRow, rebuildRow, rebuildSourceRow } from './rows/rebuild';
+import { rebuildEtaRow } from './rows/rebuild-eta';
 import { rebuildLiveRow } from './rows/rebuild-live';
 import { rebuildLinearRow, rebuildMemoryRow, rebuildTenantRow } from './rows/rebuild-scale';
 
@@ -22,6 +23,7 @@ export const rows: readonly Row[] = [
   rebuildMemoryRow,
   rebuildTenantRow,
   rebuildLiveRow,
+  rebuildEtaRow,
 ];
 
 /** Rows that `--url` sets over a running server instead. */
