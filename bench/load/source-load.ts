@@ -22,7 +22,7 @@ const methods: SourceLoad = {
   read: async ({ log, fence }) => {
     const startedAt = performance.now();
     const readers = threadsByDefault();
-    const ranges = await logRanges(null, fence, readers);
+    const ranges = await logRanges(null, fence, { readers, isPart: false });
     const threads = new Threads<{ range: LogRange }, number>({
       ...{ file: join(__dirname, 'source.worker'), threads: readers, workerData: logAccess(log) },
       ...{ signal: new AbortController().signal, onBatch: () => undefined },

@@ -18,6 +18,9 @@ import type { StoredRecord } from './stored-record';
 /** Negative, so that a type this build does not know still arrives, to be parked. */
 const withoutContent: RecordFilter = { types: '^(?!\\$|MessageContentStored$)' };
 
+/** A reader that is busy finds thousands of messages waiting: decoded together they would be held together. */
+const decodedAtOnce = 64;
+
 /** What the server need not send. All that has content is sent whole: that costs it no look at each type. */
 export function typeFilter(withContent: boolean): RecordFilter {
   return withContent ? null : withoutContent;
@@ -75,12 +78,13 @@ export async function* recordSubscription(
       ...{ path: readPath, request, silenceMs, isOpenEnded: true },
       requiresLeader: wantsLeader(connection),
     });
-    for await (const bodies of call) {
-      const messages = bodies.map(decodeReadMessage);
-      watch.delivered(messages);
-      yield messages;
-      watch.wait();
-    }
+    for await (const bodies of call)
+      for (let next = 0; next < bodies.length; next += decodedAtOnce) {
+        const messages = bodies.slice(next, next + decodedAtOnce).map(decodeReadMessage);
+        watch.delivered(messages);
+        yield messages;
+        watch.wait();
+      }
     throw new CallFailed(0, 'the event store ended the subscription');
   } catch (error) {
     if (signal.aborted) return;

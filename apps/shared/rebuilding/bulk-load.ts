@@ -1,33 +1,24 @@
 import { rmSync } from 'node:fs';
-import { digestFromHex, addDigests, emptyDigest } from '../log-ledger/id-digest';
 import { LogLedger } from '../log-ledger/log-ledger';
 import { createPool } from '../postgres/pool';
 import { bucketsFor } from './buckets';
-import type { BulkLoadOptions, LaneTally, LoadOutcome, Poison } from './contracts';
+import type { BulkLoadOptions, LoadOutcome, Poison } from './contracts';
+import { finishLoad } from './finish-load';
+import { outcomeOf } from './load-outcome';
 import { loadBuckets, RowPoison } from './load-phase';
 import { ProgressReport } from './load-progress';
 import { logAccess } from './log-access';
 import { bareTables } from './load/bare-tables';
 import { buildIndexes } from './load/build-indexes';
-import { finishTarget, lanesOf } from './load/finish-target';
+import { lanesOf } from './load/finish-target';
 import { emptyFolded } from './load/load-bucket';
-import { loadedRows } from './load/load-units';
 import { beginRun, identityOf, readRun, type PlannedLane, type Run } from './run-manifest';
-import { lastEvent } from './scan/last-event';
 import { logRanges } from './scan/log-ranges';
 import { ReaderConnections } from './scan/reader-connections';
 import type { RangeSummary, ScanPlan } from './scan/scan-plan';
 import { checkAgainstLedger, rangesDone, scanRanges, summariesOf } from './scan/scan-phase';
 import { followStopped, type StoppedTier } from './scan/stopped-sequences';
-import {
-  areFinished,
-  claimTarget,
-  markFinished,
-  progressOf,
-  TargetPools,
-  type LaneProgress,
-  type OpenTarget,
-} from './target-pools';
+import { areFinished, claimTarget, TargetPools } from './target-pools';
 import { threadsByDefault } from './threads';
 
 export type { BulkLoadOptions, LoadOutcome, LoadProgress, TargetToLoad } from './contracts';
@@ -75,8 +66,10 @@ class BulkLoad {
     const { log, parallelism, memoryMaxBytes, onProgress } = options;
     this.targets = new TargetPools(options.tiers);
     this.connections = new ReaderConnections(logAccess(log));
-    this.readers = parallelism?.readers ?? threadsByDefault();
-    this.folders = parallelism?.folders ?? threadsByDefault();
+    // A part of the log is read sooner than a second thread has begun.
+    const threads = options.only === undefined ? threadsByDefault() : 1;
+    this.readers = parallelism?.readers ?? threads;
+    this.folders = parallelism?.folders ?? threads;
     this.memoryMaxBytes = memoryMaxBytes ?? memoryMaxBytesDefault;
     this.progress = new ProgressReport(onProgress);
     const control = log.controlDatabaseUrl === undefined ? null : controlPool(log.controlDatabaseUrl);
@@ -88,15 +81,23 @@ class BulkLoad {
     const { options } = this;
     options.signal.throwIfAborted();
     const known = readRun(options);
-    if (known === null && (await areFinished(this.targets.all, identityOf(options)))) return this.outcome();
+    if (known === null && (await areFinished(this.targets.all, identityOf(options))))
+      return outcomeOf(this.targets);
     const run = known ?? (await this.begin());
     await this.prepare(run);
     const summaries = await this.scan(run);
     const stopped = await this.load(run, summaries);
     await this.index();
-    await this.finish(run, summaries, stopped);
+    await finishLoad({
+      options,
+      run,
+      summaries,
+      stopped,
+      targets: this.targets,
+      log: this.connections.store,
+    });
     rmSync(options.spoolFolder, { recursive: true, force: true });
-    return this.outcome();
+    return outcomeOf(this.targets);
   }
 
   async close(): Promise<void> {
@@ -104,25 +105,29 @@ class BulkLoad {
   }
 
   private async begin(): Promise<Run> {
-    const { fence, tiers } = this.options;
+    const { fence, tiers, only } = this.options;
     const lanes: PlannedLane[] = [];
     for (const target of this.targets.all)
       for (const { coverage } of await lanesOf(target.pool, target.schema))
         lanes.push({ ...target.place, coverage });
     const events = (await this.eventsUpTo(fence)) ?? Number(fence);
     const perBucket = Math.max(1, this.memoryMaxBytes / this.folders / bytesPerEvent);
-    const count = Math.max(this.folders * bucketsPerFolderMin, Math.ceil(events / perBucket));
-    const ranges = await logRanges(this.ledger, fence, this.readers);
+    // How much there is of a part nobody knows: more than memory takes is folded by halves.
+    const count =
+      only === undefined
+        ? Math.max(this.folders * bucketsPerFolderMin, Math.ceil(events / perBucket))
+        : this.folders;
+    const ranges = await logRanges(this.ledger, fence, { readers: this.readers, isPart: only !== undefined });
     return beginRun(this.options, { ranges, buckets: bucketsFor(tiers, count), lanes });
   }
 
   private async prepare(run: Run): Promise<void> {
     this.progress.begin('prepare', 'indexes', this.targets.all.length);
-    for (const target of this.targets.all) {
+    await this.targets.each(async (target) => {
       await claimTarget(target, run.id);
       await bareTables(target.pool, target.schema, target.tier);
       this.progress.add({ done: 1 });
-    }
+    });
   }
 
   private async scan(run: Run): Promise<RangeSummary[]> {
@@ -197,9 +202,8 @@ class BulkLoad {
 
   private async index(): Promise<void> {
     const { signal, pace } = this.options;
-    const { all } = this.targets;
     this.progress.begin('index', 'indexes', 0);
-    for (const { pool, schema, tier } of all) {
+    await this.targets.each(async ({ pool, schema, tier }) => {
       let before = 0;
       await buildIndexes(pool, schema, tier, {
         ...{ signal, ...(pace ? { pace } : {}) },
@@ -208,82 +212,14 @@ class BulkLoad {
           before = done;
         },
       });
-    }
+    });
     this.progress.end();
-  }
-
-  private async finish(
-    run: Run,
-    summaries: readonly RangeSummary[],
-    stopped: readonly StoppedTier[],
-  ): Promise<void> {
-    const identity = identityOf(this.options);
-    const checkpoint = await this.checkpoint(summaries);
-    for (const target of this.targets.all) {
-      const { pool, schema, place } = target;
-      await finishTarget(pool, schema, {
-        checkpoint,
-        tallies: talliesOf(run, summaries, target),
-        stopped: stopped[place.tier]?.stopped ?? [],
-        parked: stopped[place.tier]?.parked ?? [],
-      });
-    }
-    for (const target of this.targets.all) await markFinished(target, identity);
-  }
-
-  /** The last event up to the fence that a lane would have taken in. */
-  private async checkpoint(summaries: readonly RangeSummary[]): Promise<LoadOutcome['checkpoint']> {
-    const { only, fence } = this.options;
-    // What was read is one tenant's; a checkpoint is a place in the whole log.
-    if (only !== undefined) return lastEvent(this.connections.store, fence);
-    const { last = null } = summaries.findLast((summary) => summary.last !== null) ?? {};
-    return last === null ? null : { position: BigInt(last.position), eventId: last.eventId };
-  }
-
-  private async outcome(): Promise<LoadOutcome> {
-    const rows: Record<string, number> = {};
-    const places: LaneProgress[] = [];
-    for (const target of this.targets.all) {
-      const loaded = await loadedRows(target.pool, target.schema);
-      for (const [table, count] of Object.entries(loaded)) {
-        const name = `${target.tier.tier}.${table}`;
-        rows[name] = (rows[name] ?? 0) + count;
-      }
-      places.push(await progressOf(target));
-    }
-    const furthest = places.reduce<LaneProgress | null>(
-      (far, place) =>
-        far === null || (place.checkpoint?.position ?? 0n) > (far.checkpoint?.position ?? 0n) ? place : far,
-      null,
-    );
-    return {
-      ...{ isComplete: true, rows, checkpoint: furthest?.checkpoint ?? null },
-      events: Math.max(0, ...this.options.tiers.map((_, tier) => eventsOf(this.targets.all, places, tier))),
-      parkedEvents: places.reduce((sum, { parkedEvents }) => sum + parkedEvents, 0),
-    };
   }
 
   private async eventsUpTo(fence: bigint): Promise<number | null> {
     const head = await this.ledger?.head();
     return head === undefined || head === null || head.position > fence ? null : head.ordinal;
   }
-}
-
-function eventsOf(targets: readonly OpenTarget[], places: readonly LaneProgress[], tier: number): number {
-  return targets.reduce((sum, { place }, n) => sum + (place.tier === tier ? (places[n]?.events ?? 0) : 0), 0);
-}
-
-function talliesOf(run: Run, summaries: readonly RangeSummary[], { place }: OpenTarget): LaneTally[] {
-  return run.lanes.flatMap(({ tier, target, coverage }, lane) => {
-    if (tier !== place.tier || target !== place.target) return [];
-    let events = 0;
-    let digest = emptyDigest;
-    for (const { lanes } of summaries) {
-      events += lanes[lane]?.events ?? 0;
-      digest = addDigests(digest, digestFromHex(lanes[lane]?.digest ?? '0'.repeat(32)));
-    }
-    return [{ coverage, events, digest }];
-  });
 }
 
 /** The log ledger is read a page at a time. */

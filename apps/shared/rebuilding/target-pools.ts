@@ -33,6 +33,19 @@ export class TargetPools {
     );
   }
 
+  /**
+   * Does the work for every target: databases side by side, the targets of each one after the other, in their order. Throws
+   * the first error once all that had begun has ended.
+   */
+  async each(work: (target: OpenTarget) => Promise<void>): Promise<void> {
+    const results = await Promise.allSettled(
+      [...this.pools.values()].map(async (pool) => {
+        for (const target of this.all) if (target.pool === pool) await work(target);
+      }),
+    );
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.pools.values()].map((pool) => pool.end()));
   }
@@ -96,7 +109,10 @@ export interface LaneProgress {
   readonly parkedEvents: number;
 }
 
-export async function progressOf({ pool, schema }: OpenTarget): Promise<LaneProgress> {
+export async function progressOf({
+  pool,
+  schema,
+}: Pick<OpenTarget, 'pool' | 'schema'>): Promise<LaneProgress> {
   return inTransaction(pool, async (client) => {
     // Row-level security hides parked events from their owner.
     await client.query('set local role mailfold_auditor');

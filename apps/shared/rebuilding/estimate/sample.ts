@@ -35,7 +35,12 @@ export async function sampleOf(
   const count = Math.max(stretchesMin, 3 * readers);
   const perStretch = Math.ceil(wanted / count);
   if (wanted >= total || borders.length <= 2 * count)
-    return { stretches: await logRanges(ledger, fence, readers), events: total, isCounted, factor: 1 };
+    return {
+      stretches: await logRanges(ledger, fence, { readers, isPart: false }),
+      events: total,
+      isCounted,
+      factor: 1,
+    };
   const stretches: LogRange[] = [];
   let sampled = 0;
   for (let index = 0; index < count; index++) {
