@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { bulkhead } from 'cockatiel';
 import type { ProjectionTier } from '../../../projections/tier';
 import type { GateResult } from './certificate';
 import { sqlFor } from './part-sql';
@@ -46,7 +47,10 @@ interface Answer {
 }
 
 const triesMax = 6;
-const retryPauseMs = 150;
+/** Doubles from try to try: what differs for a write between two reads mostly agrees at once. */
+const retryPauseMinMs = 20;
+/** Each of them is asked of one side after the other. */
+const requestsAtOnce = 4;
 const timeoutMs = 15_000;
 const linesMax = 20;
 /** Not now, says the query API: no answer, so nothing to hold against the other. */
@@ -72,9 +76,7 @@ export async function provesShadowReads(
   const wrong: string[] = [];
   const different: string[] = [];
   let unsettled = 0;
-  for (const [index, request] of requests.entries()) {
-    input.signal.throwIfAborted();
-    const [left, right] = await settledAnswers(input, options, request, index % 2 === 0);
+  for (const { request, left, right } of await answersTo(requests, input, options)) {
     times.left.push(left.ms);
     times.right.push(right.ms);
     const isSame = left.status === right.status && left.sha256 === right.sha256;
@@ -121,6 +123,34 @@ async function sampleOf({ tier, rightParts, seed }: ShadowReadsInput, count: num
     .flatMap((name) => found.get(name) ?? []);
 }
 
+interface Answers {
+  readonly request: Request;
+  readonly left: Answer;
+  readonly right: Answer;
+}
+
+/** A request that fails ends those that are under way. */
+async function answersTo(
+  requests: readonly Request[],
+  input: ShadowReadsInput,
+  options: ShadowReadsOptions,
+): Promise<Answers[]> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([input.signal, failed.signal]);
+  const turns = bulkhead(requestsAtOnce, Number.POSITIVE_INFINITY);
+  const ask = (request: Request, index: number): Promise<Answers> =>
+    turns.execute(async () => {
+      signal.throwIfAborted();
+      const [left, right] = await settledAnswers({ ...input, signal }, options, request, index % 2 === 0);
+      return { request, left, right };
+    });
+  try {
+    return await Promise.all(requests.map(ask));
+  } finally {
+    failed.abort();
+  }
+}
+
 /** Until both were read at one position and agree, or that has been tried often enough. */
 async function settledAnswers(
   input: ShadowReadsInput,
@@ -135,7 +165,7 @@ async function settledAnswers(
     const second = await ask(isLeftFirst ? input.right : input.left);
     const isSame = first.status === second.status && first.sha256 === second.sha256 && first.status < 400;
     if (isSame || tries === triesMax) return isLeftFirst ? [first, second] : [second, first];
-    await delay(retryPauseMs, undefined, { signal: input.signal });
+    await delay(retryPauseMinMs * 2 ** (tries - 1), undefined, { signal: input.signal });
   }
 }
 
