@@ -18,7 +18,9 @@ import {
 } from '../../../../apps/shared/generations/placement';
 import { shedMoved } from '../../../../apps/shared/generations/shed';
 import { copyLoad } from '../../../../apps/shared/rebuilding/copy/copy-load';
+import { LogDisagrees } from '../../../../apps/shared/rebuilding/contracts';
 import { oltpTier } from '../../../../projections/oltp';
+import { queryAsSuperuser } from '../../../support/postgres';
 import { TierSystem } from '../../../support/tier-system';
 
 const first = databaseRefOf('oltp');
@@ -110,4 +112,23 @@ test('a generation that serves nothing any more is retired', async () => {
 test('a tenant that is served by its slots is not given up', async () => {
   const [tenantId = ''] = system.tenants;
   await expect(shed(3, tenantId)).rejects.toThrow(SwitchRefused);
+});
+
+test('lanes that have not taken in what the log holds are refused by name, and no row is given up until they have', async () => {
+  const [lower = allSlots] = divided(allSlots, 2);
+  const [next] = await filled({ databaseRef: second, coverage: { slots: lower, tenantId: null } });
+  await switchTo({ slots: lower, to: next?.generation ?? 0 });
+  const url = urlNamed(system.urls, first);
+  const rows = () => queryAsSuperuser(url, 'select id from g3.conversations where slot < 2048 order by id');
+  const before = await rows();
+  await queryAsSuperuser(url, 'update g3.checkpoints set events = events - 1');
+  await expect(shed(3)).rejects.toThrow(LogDisagrees);
+  await expect(shed(3)).rejects.toThrow(
+    /g3 says it has taken in \d+ events of slots 0 to 4095; the log holds \d+/,
+  );
+  expect(before.length).toBeGreaterThan(10);
+  expect(await rows()).toEqual(before);
+  await queryAsSuperuser(url, 'update g3.checkpoints set events = events + 1');
+  expect((await shed(3)).deletedRows).toBeGreaterThan(10);
+  expect(await rows()).toEqual([]);
 });

@@ -22,6 +22,7 @@ import { migrate } from '../../../../apps/shared/postgres/migrate';
 import { createPool } from '../../../../apps/shared/postgres/pool';
 import type { CertificateFile, GateName, GateResult } from '../../../../apps/shared/proving/certificate';
 import { prove, type ProveOptions } from '../../../../apps/shared/proving/prove';
+import type { ShadowReadsOptions } from '../../../../apps/shared/proving/shadow-reads';
 import { replay } from '../../../../apps/shared/projecting/replay';
 import { eventually } from '../../../support/eventually';
 import { startTestNode, type TestNode } from '../../../support/event-store-node';
@@ -36,8 +37,11 @@ export class ProofSystem {
   readonly urls = new Map<string, string>();
   store!: EventStore;
   control!: Pool;
+  /** What processes and commands over the same system need to know. */
+  environment: Readonly<Record<string, string>> = {};
   private keysPool!: Pool;
   private projector!: TestProcess;
+  private queryApi: TestProcess | undefined;
 
   private constructor(private readonly node: TestNode) {}
 
@@ -58,17 +62,29 @@ export class ProofSystem {
         codeVersion: 'test',
         lanes: 2,
       });
-    system.projector = await startProcess('apps/projector/main.js', {
-      env: {
-        ...Object.fromEntries(system.urls),
-        ...{ CONTROL_DATABASE_URL: controlUrl, KEYS_DATABASE_URL: keysUrl },
-        ...{ EVENTSTORE_URL: system.node.url(), MAILFOLD_ROOT_KEY: system.rootKey.toString('base64') },
-      },
-    });
+    system.environment = {
+      ...Object.fromEntries(system.urls),
+      ...{ CONTROL_DATABASE_URL: controlUrl, KEYS_DATABASE_URL: keysUrl },
+      ...{ EVENTSTORE_URL: system.node.url(), MAILFOLD_ROOT_KEY: system.rootKey.toString('base64') },
+    };
+    system.projector = await startProcess('apps/projector/main.js', { env: system.environment });
     return system;
   }
 
+  /** A query API over the same databases, and the key to read both sides of a proof with. */
+  async startQueryApi(): Promise<ShadowReadsOptions> {
+    const adminKey = randomBytes(24).toString('hex');
+    this.queryApi = await startProcess('apps/query-api/main.js', {
+      env: {
+        ...this.environment,
+        ...{ MAILFOLD_ADMIN_KEY: adminKey, QUERY_API_PORT: '0', AFTER_WAIT_MAX_MS: '200' },
+      },
+    });
+    return { queryApiUrl: `http://127.0.0.1:${this.queryApi.port}`, adminKey };
+  }
+
   async stop(): Promise<void> {
+    await this.queryApi?.stop();
     await this.projector?.stop();
     await this.store?.close();
     await this.keysPool?.end();

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { PoisonStop, type LoadOutcome } from '../../../../apps/shared/rebuilding/contracts';
+import { LogDisagrees, PoisonStop, type LoadOutcome } from '../../../../apps/shared/rebuilding/contracts';
 import { bulkLoad } from '../../../../apps/shared/rebuilding/bulk-load';
 import type { Generation } from '../../../../apps/shared/generations/generations';
+import { queryAsSuperuser } from '../../../support/postgres';
 import { BulkLoadFixture, type GenerationDigest } from './bulk-load-fixture';
 
 // Differential: whatever way the bulk path takes, its rows are those of the live lanes, to the last bit.
@@ -73,6 +74,26 @@ describe('a bulk load', () => {
       expect(await fixture.rowDigest(generation)).toEqual(
         await fixture.rowDigest(replayed[index]!, tenantId),
       );
+  });
+
+  it('is refused by name where it has read other events than the live tail has counted, until both agree', async () => {
+    const { generations, tiers } = await fixture.toLoad(1);
+    const options = await fixture.options(tiers);
+    const counted = (by: 1 | -1): Promise<object[]> =>
+      queryAsSuperuser(
+        options.log.controlDatabaseUrl ?? '',
+        `update log_ledger set census = census || jsonb_build_object('MessageReceived.v1',
+           census -> 'MessageReceived.v1' || jsonb_build_object('events', (census -> 'MessageReceived.v1' ->> 'events')::int + $1::int))
+         where census ? 'MessageReceived.v1' returning 1`,
+        [by],
+      );
+    expect(await counted(1)).not.toEqual([]);
+    const loading = bulkLoad(options);
+    await expect(loading).rejects.toThrow(LogDisagrees);
+    await expect(loading).rejects.toThrow(/range \d+ of the log, positions .*MessageReceived/);
+    await counted(-1);
+    expect(await bulkLoad(options)).toMatchObject({ isComplete: true });
+    expect(await digestsOf(generations)).toEqual(live);
   });
 
   it('ends when aborted, goes on when called again, and is refused to another run', async () => {
