@@ -12,11 +12,16 @@ import type { System } from './system';
 export interface OpenSample {
   readonly store: EventStore;
   readonly log: SampleLog;
-  /** Resolves once the OLTP tier shows all that the log holds now; `onBehind` hears how far it is from that. */
+  /**
+   * Resolves once the OLTP tier shows all that the log holds now; `onBehind` hears how far it is from that. Throws when the
+   * tier has not moved for two minutes.
+   */
   untilShown(onBehind: (positions: number) => void, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
+/** For a tier that does not move at all; how long it takes to come to the end is up to the length of the log. */
+const standstillMaxMs = 120_000;
 /** So many more are there to be written afterwards. */
 const laterEventsMax = 1_000_000;
 const pollIntervalMs = 200;
@@ -40,10 +45,14 @@ export function openSample(
     untilShown: async (onBehind, signal) => {
       const head = (await store.head()) ?? 0n;
       const client = new DemoClient(system.urls, log.tenants[0]?.apiKey ?? '');
+      let [reached, movedAt] = [0n, Date.now()];
       for (;;) {
         signal.throwIfAborted();
         const position = await oltpPosition(client);
         if (position >= head) return;
+        if (position > reached) [reached, movedAt] = [position, Date.now()];
+        if (Date.now() - movedAt > standstillMaxMs)
+          throw new Error(`the OLTP tier stands still at ${position}, and the log ends at ${head}`);
         onBehind(Number(head - position));
         await delay(pollIntervalMs, undefined, { signal });
       }

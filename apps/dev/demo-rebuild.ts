@@ -16,6 +16,8 @@ import { startShardedSystem, type ShardedSystem } from './sharded-system';
 const seed = 20_260_101;
 const readPauseMs = 20;
 const eventsWrittenPerSecond = 40;
+/** Many times what it takes; what hangs must not do so for ever. */
+const durationMaxMs = 60 * 60_000;
 /** Tenants whose screens are read meanwhile. */
 const tenantsRead = 4;
 
@@ -24,14 +26,16 @@ type Write = (line: string) => void;
 /**
  * A tier that serves is spread over four shards in two databases, while others read and write: re-partition, proof, canary,
  * way back, and again; on a system of its own that leaves nothing behind. Prints a line per step.
- * Throws UnexpectedAnswer at the first thing that is not as it must be.
+ * Throws UnexpectedAnswer at the first thing that is not as it must be, and after an hour whatever it does.
  */
 export async function runRebuildDemo(
   write: Write,
-  signal: AbortSignal,
+  stop: AbortSignal,
   { events }: { readonly events: number },
 ): Promise<void> {
   const startedAt = Date.now();
+  const limit = AbortSignal.timeout(durationMaxMs);
+  const signal = AbortSignal.any([stop, limit]);
   const dataDir = mkdtempSync(join(tmpdir(), 'mailfold-demo-'));
   let pids: number[] = [];
   let seen: Traffic | undefined;
@@ -43,6 +47,9 @@ export async function runRebuildDemo(
     });
     try {
       seen = await tell(system, write, { events, signal });
+    } catch (error) {
+      if (!limit.aborted) throw error;
+      throw new Error(`The demo did not end within ${durationMaxMs / 60_000} minutes.`, { cause: error });
     } finally {
       await system.stop();
     }

@@ -9,9 +9,12 @@ export interface WritesDone {
   readonly slowestMs: number;
 }
 
+/** After it was told to stop. */
+const patienceMs = 60_000;
+
 /**
  * Goes on writing a sample log at an even pace until stopped, act after act. An append of unknown outcome is tried again for
- * as long as it takes: with the same ids it takes effect once.
+ * as long as it takes, once stopped for a minute: with the same ids it takes effect once.
  */
 export function writeContinuously(
   store: EventStore,
@@ -20,6 +23,7 @@ export function writeContinuously(
 ): { stop(): Promise<WritesDone> } {
   const stopping = new AbortController();
   let [events, slowestMs] = [0, 0];
+  let patientUntil = Number.POSITIVE_INFINITY;
   const writing = (async () => {
     const startedAt = performance.now();
     for (;;) {
@@ -27,7 +31,7 @@ export function writeContinuously(
       if (next.done === true || stopping.signal.aborted) return;
       for (const append of next.value.appends) {
         const begunAt = performance.now();
-        await appendPatiently(store, append);
+        await appendPatiently(store, append, () => performance.now() < patientUntil);
         slowestMs = Math.max(slowestMs, performance.now() - begunAt);
         events += append.events.length;
       }
@@ -39,6 +43,7 @@ export function writeContinuously(
   writing.catch(() => undefined);
   return {
     stop: async () => {
+      patientUntil = performance.now() + patienceMs;
       stopping.abort();
       await writing;
       return { events, slowestMs };
@@ -49,13 +54,15 @@ export function writeContinuously(
 async function appendPatiently(
   store: EventStore,
   { streamName, expected, events }: SampleAppend,
+  isPatient: () => boolean,
 ): Promise<void> {
   for (;;) {
     try {
       await store.append(streamName, expected, events);
       return;
     } catch (error) {
-      if (!(error instanceof OutcomeUnknown || error instanceof EventStoreUnavailable)) throw error;
+      const mayPass = error instanceof OutcomeUnknown || error instanceof EventStoreUnavailable;
+      if (!mayPass || !isPatient()) throw error;
     }
   }
 }

@@ -9,7 +9,11 @@ import type { RunToStrike } from './interrupted-run';
 import { isHeld, reportLines, verdictsOf, type RebuildReport } from './report';
 import { runRebuilds } from './run-rebuild';
 
-const forms = { quick: { events: 3_000 }, full: { events: 50_000 } } as const;
+/** Many times what each takes; what hangs must not do so for ever. */
+const forms = {
+  quick: { events: 3_000, minutesMax: 15 },
+  full: { events: 50_000, minutesMax: 90 },
+} as const;
 const killsOfFullForm = [5, 25, 50, 75, 99];
 const databases = 'OLTP_DATABASE_URL_A,OLTP_DATABASE_URL_B';
 
@@ -44,13 +48,20 @@ async function runIn(
 ): Promise<boolean> {
   const beganAt = Date.now();
   const form = quick ? 'quick' : 'full';
-  const { events } = forms[form];
+  const { events, minutesMax } = forms[form];
+  const limit = AbortSignal.timeout(minutesMax * 60_000);
   const progress = createProgress('sample log', 'events');
   const run = await runRebuilds({
-    ...{ random: new Random(seed), events, runs: selfTestOnly ? [] : runsOf(form), dataDir, signal },
+    ...{ random: new Random(seed), events, runs: selfTestOnly ? [] : runsOf(form), dataDir },
+    signal: AbortSignal.any([signal, limit]),
     onPhase: (text) => progress.say(text),
     onEvents: (written) => progress.update({ done: written, total: events, count: written }),
-  }).finally(() => progress.stop());
+  })
+    .catch((error: unknown) => {
+      if (!limit.aborted) throw error;
+      throw new Error(`the campaign did not end within ${minutesMax} minutes`, { cause: error });
+    })
+    .finally(() => progress.stop());
   const verdicts = verdictsOf(run);
   const durationSeconds = (Date.now() - beganAt) / 1_000;
   const report: RebuildReport = { ...run, ...{ seed, form, events, durationSeconds, verdicts } };
