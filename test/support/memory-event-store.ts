@@ -6,13 +6,10 @@ import {
   type EventStore,
   type EventToAppend,
   type ExpectedRevision,
-  type LogEvent,
-  type LogMessage,
-  type LogRecord,
-  type LogRecordMessage,
   type StreamRead,
   type StreamReadOptions,
 } from '../../apps/shared/event-store/event-store';
+import { StreamsOnlyStore } from '../../apps/dev/sample-log/streams-only-store';
 
 type Call = { readonly kind: 'read' | 'append'; readonly streamName: string };
 
@@ -21,13 +18,13 @@ type Call = { readonly kind: 'read' | 'append'; readonly streamName: string };
  * repeat of the same ids at the same revision succeeds again. What runs on a real node is tested on one.
  * `before` and `after` surround every call: there a test lets others go first, or pulls the plug.
  */
-export class MemoryEventStore implements EventStore {
+export class MemoryEventStore extends StreamsOnlyStore {
   readonly log: Recorded<MailfoldEvent>[] = [];
   private readonly streams = new Map<string, Recorded<MailfoldEvent>[]>();
   before: (call: Call) => Promise<void> | void = () => undefined;
   after: (call: Call) => Promise<void> | void = () => undefined;
 
-  async readStream(
+  override async readStream(
     streamName: string,
     { fromRevision = 0, maxCount = Number.MAX_SAFE_INTEGER, last }: StreamReadOptions = {},
   ): Promise<StreamRead> {
@@ -39,7 +36,7 @@ export class MemoryEventStore implements EventStore {
     return { events, revision: events.at(-1)?.revision ?? 'no-stream' };
   }
 
-  async append(
+  override async append(
     streamName: string,
     expected: ExpectedRevision,
     events: readonly EventToAppend[],
@@ -52,44 +49,12 @@ export class MemoryEventStore implements EventStore {
 
   /** The same log as another process sees it: nothing a process keeps in memory about its store is shared. */
   ofAnotherProcess(): EventStore {
-    return {
-      readStream: (name, options) => this.readStream(name, options),
-      readStreamRecords: () => this.readStreamRecords(),
-      append: (name, expected, events) => this.append(name, expected, events),
-      subscribe: () => this.subscribe(),
-      subscribeRecords: () => this.subscribeRecords(),
-      readRecords: () => this.readRecords(),
-      open: () => this.open(),
-      head: () => this.head(),
-      close: () => this.close(),
-    };
+    return new SeenByAnotherProcess(this);
   }
 
-  readStreamRecords(): Promise<LogRecord[]> {
-    throw new Error('this log has no records');
-  }
-
-  subscribe(): AsyncIterable<LogMessage> {
-    throw new Error('this log has no subscribers');
-  }
-
-  subscribeRecords(): AsyncIterable<LogRecordMessage> {
-    throw new Error('this log has no subscribers');
-  }
-
-  readRecords(): AsyncIterable<LogRecord> {
-    throw new Error('this log has no records');
-  }
-
-  open(): Promise<LogEvent> {
-    throw new Error('this log has no records');
-  }
-
-  async head(): Promise<bigint | null> {
+  override async head(): Promise<bigint | null> {
     return this.log.at(-1)?.position ?? null;
   }
-
-  async close(): Promise<void> {}
 
   private appendNow(
     streamName: string,
@@ -114,5 +79,27 @@ export class MemoryEventStore implements EventStore {
     }
     const last = stream[from + events.length - 1];
     return { revision: last?.revision ?? -1, position: last?.position ?? 0n };
+  }
+}
+
+class SeenByAnotherProcess extends StreamsOnlyStore {
+  constructor(private readonly store: EventStore) {
+    super();
+  }
+
+  override readStream(streamName: string, options?: StreamReadOptions): Promise<StreamRead> {
+    return this.store.readStream(streamName, options);
+  }
+
+  override append(
+    streamName: string,
+    expected: ExpectedRevision,
+    events: readonly EventToAppend[],
+  ): Promise<AppendResult> {
+    return this.store.append(streamName, expected, events);
+  }
+
+  override head(): Promise<bigint | null> {
+    return this.store.head();
   }
 }

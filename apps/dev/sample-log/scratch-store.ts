@@ -3,16 +3,12 @@ import type { Recorded } from '../../../domain/event';
 import {
   RevisionConflict,
   type AppendResult,
-  type EventStore,
   type EventToAppend,
   type ExpectedRevision,
-  type LogEvent,
-  type LogMessage,
-  type LogRecord,
-  type LogRecordMessage,
   type StreamRead,
   type StreamReadOptions,
 } from '../../shared/event-store/event-store';
+import { StreamsOnlyStore } from './streams-only-store';
 
 /** One append as it is to be written. */
 export interface SampleAppend {
@@ -25,7 +21,7 @@ export interface SampleAppend {
  * The streams of one part of a sample log while they are written, in memory: deciders and threading work on it as on a
  * server, and what they append is collected. Positions are its own and lead nowhere. One writer, so nothing is repeated.
  */
-export class ScratchStore implements EventStore {
+export class ScratchStore extends StreamsOnlyStore {
   private readonly streams = new Map<string, Recorded<MailfoldEvent>[]>();
   private appends: SampleAppend[] = [];
   private lastPosition = 0n;
@@ -37,7 +33,7 @@ export class ScratchStore implements EventStore {
     return taken;
   }
 
-  async readStream(
+  override async readStream(
     streamName: string,
     { fromRevision = 0, maxCount = Number.MAX_SAFE_INTEGER, last }: StreamReadOptions = {},
   ): Promise<StreamRead> {
@@ -47,7 +43,7 @@ export class ScratchStore implements EventStore {
     return { events, revision: events.at(-1)?.revision ?? 'no-stream' };
   }
 
-  async append(
+  override async append(
     streamName: string,
     expected: ExpectedRevision,
     events: readonly EventToAppend[],
@@ -64,29 +60,7 @@ export class ScratchStore implements EventStore {
     return { revision: stream.length - 1, position: this.lastPosition };
   }
 
-  subscribe(): AsyncIterable<LogMessage> {
-    throw new Error('a scratch store has no subscribers');
-  }
-
-  subscribeRecords(): AsyncIterable<LogRecordMessage> {
-    throw new Error('a scratch store has no subscribers');
-  }
-
-  readRecords(): AsyncIterable<LogRecord> {
-    throw new Error('a scratch store has no records');
-  }
-
-  readStreamRecords(): Promise<LogRecord[]> {
-    throw new Error('a scratch store has no records');
-  }
-
-  open(): Promise<LogEvent> {
-    throw new Error('a scratch store has no records');
-  }
-
-  async head(): Promise<bigint | null> {
+  override async head(): Promise<bigint | null> {
     return this.lastPosition === 0n ? null : this.lastPosition;
   }
-
-  async close(): Promise<void> {}
 }
