@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../../support/eventually';
 import { apiKeyHash, parseApiKey } from '../../../apps/shared/http/api-key';
-import { QueryApi, ReadSide, seededAt, seedTenant, type SeededTenant } from './read-side';
+import { QueryApi } from './query-api';
+import { ReadSide } from './read-side';
+import { seededAt, seedTenant, type SeededTenant } from './seeded-tenant';
 
 let side: ReadSide;
 let api: QueryApi;

@@ -5,7 +5,9 @@ import { Client } from 'pg';
 import { startEmbeddedRedis } from '../../../apps/shared/embedded/embedded-redis';
 import { describeWithRedisServer } from '../../support/redis-server';
 import { eventually } from '../../support/eventually';
-import { QueryApi, ReadSide, seedTenant, type SeededTenant } from './read-side';
+import { QueryApi } from './query-api';
+import { ReadSide } from './read-side';
+import { seedTenant, type SeededTenant } from './seeded-tenant';
 
 let side: ReadSide;
 let acme: SeededTenant;

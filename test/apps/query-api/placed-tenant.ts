@@ -3,7 +3,8 @@ import { gzipSync } from 'node:zlib';
 import { slotOf } from '../../../domain/slot';
 import { apiKeyHash, formatApiKey } from '../../../apps/shared/http/api-key';
 import { idOf } from '../../support/recorded-log';
-import { conversationRow, messageRow, seededAt, type Row, type SeededTenant, type Tier } from './read-side';
+import type { Row, Tier } from './read-side';
+import { conversationRow, messageRow, seededAt, type SeededTenant } from './seeded-tenant';
 
 /** A row, and the slot its entity has. */
 export interface PlacedRow {

@@ -19,7 +19,8 @@ import {
 import { createPool } from '../../../apps/shared/postgres/pool';
 import { eventually } from '../../support/eventually';
 import { placedTenant, type PlacedTenant } from './placed-tenant';
-import { QueryApi, ReadSide, type Answer, type Row, type Tier } from './read-side';
+import { QueryApi, type Answer } from './query-api';
+import { ReadSide, type Row, type Tier } from './read-side';
 
 const tiers: readonly Tier[] = ['oltp', 'content', 'olap'];
 const adminKey = 'operator-key-of-24-characters';

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
+import { QueryApi } from './query-api';
+import { ReadSide } from './read-side';
 import {
   conversationRow,
   messageRow,
-  QueryApi,
-  ReadSide,
   seededAt,
   seededRaw,
   seedTenant,
   type SeededTenant,
-} from './read-side';
+} from './seeded-tenant';
 
 let side: ReadSide;
 let api: QueryApi;
@@ -333,66 +333,6 @@ describe('figures and directories', () => {
       status: 'ready',
       tiers: { oltp: true, content: true, olap: true },
     });
-  });
-});
-
-const routes: readonly [string, (ids: SeededTenant) => string][] = [
-  ['conversation', (ids) => `/v1/conversations/${ids.conversationId}`],
-  ['merged conversation', (ids) => `/v1/conversations/${ids.aliasId}`],
-  ['message', (ids) => `/v1/messages/${ids.messageId}`],
-  ['parked message', (ids) => `/v1/messages/${ids.parkedMessageId}`],
-  ['raw message', (ids) => `/v1/messages/${ids.messageId}/raw`],
-  ['attachment', (ids) => `/v1/messages/${ids.messageId}/attachments/${ids.attachmentId}`],
-  ['agent', (ids) => `/v1/agents/${ids.agentId}/stats`],
-];
-const lists: readonly [string, (ids: SeededTenant) => string][] = [
-  ['inbox', () => '/v1/conversations?status=open,pending,resolved,spam,trash'],
-  ['inbox by mailbox', (ids) => `/v1/conversations?mailboxId=${ids.mailboxId}`],
-  ['inbox by agent', (ids) => `/v1/conversations?assigneeId=${ids.agentId}`],
-  ['agents', () => '/v1/agents/stats'],
-  ['analytics', () => '/v1/analytics/daily?from=2026-11-20&to=2026-11-20'],
-  [
-    'analytics by mailbox',
-    (ids) => `/v1/analytics/daily?from=2026-11-20&to=2026-11-20&mailboxId=${ids.mailboxId}`,
-  ],
-  ['users', () => '/v1/users'],
-  ['mailboxes', () => '/v1/mailboxes'],
-  ['parked', () => '/v1/parked'],
-  ['status', () => '/v1/status'],
-];
-
-describe('another tenant', () => {
-  it.each(routes)('of the %s gets the answer of an id that does not exist', async (_what, path) => {
-    const random = Object.fromEntries(
-      Object.keys(acme).map((name) => [name, randomUUID()]),
-    ) as unknown as SeededTenant;
-    const own = await api.get(path(acme), acme.key);
-    const foreign = await api.get(path(acme), other.key);
-    const missing = await api.get(path(random), other.key);
-    expect([own.status, foreign.status, missing.status]).toEqual([200, 404, 404]);
-    const { instance: _foreign, ...foreignBody } = foreign.json;
-    const { instance: _missing, ...missingBody } = missing.json;
-    expect(foreignBody).toEqual(missingBody);
-    expect(foreign.text).not.toContain(acme.canary);
-  });
-
-  it.each(lists)('sees nothing of it in the list: %s', async (_what, path) => {
-    const foreign = await api.get(path(acme), other.key);
-    expect(foreign.status).toBe(200);
-    for (const secret of [
-      acme.canary,
-      acme.conversationId,
-      acme.messageId,
-      acme.agentId,
-      acme.parkedMessageId,
-    ]) {
-      expect(foreign.text).not.toContain(secret);
-    }
-  });
-
-  it('sees no figures of it', async () => {
-    const path = `/v1/analytics/daily?from=2026-11-20&to=2026-11-20&mailboxId=${acme.mailboxId}`;
-    expect((await api.get(path, other.key)).json.items[0]?.['messagesReceived']).toBe(0);
   });
 });
 
