@@ -7,9 +7,10 @@ import { SilenceWatch } from './silence-watch';
 
 /**
  * How far a server may run ahead of us, per call and in all. The default of HTTP/2, 64 KiB, stalls a bulk read at every
- * round trip (event-store.md §3); this bounds what a slow consumer makes us hold.
+ * round trip (event-store.md §3). A slow consumer makes us hold three times as much: what waits, its copy in one piece, and
+ * the piece before.
  */
-const windowBytes = 4 * 1024 * 1024;
+const windowBytes = 1024 * 1024;
 /** An event of up to 16 MiB, as the official client has it. */
 const messageBytesMax = 17 * 1024 * 1024 - frameHeaderSize;
 
