@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { Client, Pool } from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
-import { projectionTier } from '../../projections/tiers';
+import { tablesOf } from '../../projections/tiers';
 import type { TierToLoad } from '../../apps/shared/rebuilding/contracts';
 import { bareTables } from '../../apps/shared/rebuilding/load/bare-tables';
 import { buildIndexes } from '../../apps/shared/rebuilding/load/build-indexes';
+import { tierNamed } from '../../apps/shared/rebuilding/target-pools';
 import { serveHelper } from '../harness/helper-process';
 import { tablesWithRows } from '../../test/support/tier-rows';
 
@@ -20,9 +21,17 @@ interface DumpedTier {
 export type CopyLoad = {
   /** Writes the rows of the given generations into files below `folder`. */
   dump(argument: { folder: string; tiers: readonly TierToLoad[] }): Promise<void>;
-  /** COPYs them into empty generations without indexes, all tiers at once, and makes the indexes. Resolves to its seconds. */
-  load(argument: { tiers: readonly TierToLoad[] }): Promise<number>;
+  /** COPYs some of them into empty generations without indexes, all tiers at once. */
+  copy(argument: RowsToCopy): Promise<void>;
+  /** The same, and makes the indexes of all tables. Resolves to its seconds. */
+  load(argument: RowsToCopy): Promise<number>;
 };
+
+export interface RowsToCopy {
+  readonly tiers: readonly TierToLoad[];
+  /** What a rebuild copies while it reads the log, what it folds afterwards, or both. */
+  readonly tables: 'written once' | 'folded' | 'all';
+}
 
 export const copyLoadFile = 'bench/load/copy-load.js';
 
@@ -34,9 +43,17 @@ const methods: CopyLoad = {
     folder = argument.folder;
     dumped = await Promise.all(argument.tiers.map(dumpTier));
   },
-  load: async ({ tiers }) => {
+  copy: async ({ tiers, tables }) => {
+    await Promise.all(tiers.map((tier) => copyTier(tier, tables)));
+  },
+  load: async ({ tiers, tables }) => {
     const startedAt = performance.now();
-    await Promise.all(tiers.map(loadTier));
+    await Promise.all(
+      tiers.map(async (tier) => {
+        await copyTier(tier, tables);
+        await indexTier(tier);
+      }),
+    );
     return (performance.now() - startedAt) / 1_000;
   },
 };
@@ -54,22 +71,35 @@ async function dumpTier(tier: TierToLoad): Promise<DumpedTier> {
   return { tier: tier.tier, tables };
 }
 
-async function loadTier(toLoad: TierToLoad): Promise<void> {
+async function copyTier(toLoad: TierToLoad, which: RowsToCopy['tables']): Promise<void> {
   const { databaseUrl, schema } = soleTarget(toLoad);
-  const tier = projectionTier(toLoad.tier);
+  const tier = tierNamed(toLoad.tier);
   const tables = dumped.find((each) => each.tier === toLoad.tier)?.tables;
-  if (tier === undefined || tables === undefined) throw new Error(`${toLoad.tier} was not dumped`);
+  if (tables === undefined) throw new Error(`${toLoad.tier} was not dumped`);
+  const writtenOnce = new Set(tablesOf(tier).flatMap((table) => (table.isWrittenOnce ? [table.name] : [])));
+  const wanted = tables.filter(
+    (name) => which === 'all' || writtenOnce.has(name) === (which === 'written once'),
+  );
+  await asOwner(databaseUrl, (owner) => bareTables(owner, schema, tier));
+  await connected(databaseUrl, async (client) => {
+    for (const table of wanted)
+      await pipeline(
+        createReadStream(fileOf(toLoad.tier, table), { highWaterMark: 256 * 1024 }),
+        client.query(copyFrom(`copy ${schema}.${table} from stdin (format binary)`)),
+      );
+  });
+}
+
+async function indexTier(toLoad: TierToLoad): Promise<void> {
+  const { databaseUrl, schema } = soleTarget(toLoad);
+  const { signal } = new AbortController();
+  await asOwner(databaseUrl, (owner) => buildIndexes(owner, schema, tierNamed(toLoad.tier), { signal }));
+}
+
+async function asOwner(databaseUrl: string, work: (owner: Pool) => Promise<void>): Promise<void> {
   const owner = new Pool({ connectionString: databaseUrl, max: 4 });
   try {
-    await bareTables(owner, schema, tier);
-    await connected(databaseUrl, async (client) => {
-      for (const table of tables)
-        await pipeline(
-          createReadStream(fileOf(toLoad.tier, table), { highWaterMark: 256 * 1024 }),
-          client.query(copyFrom(`copy ${schema}.${table} from stdin (format binary)`)),
-        );
-    });
-    await buildIndexes(owner, schema, tier, { signal: new AbortController().signal });
+    await work(owner);
   } finally {
     await owner.end();
   }

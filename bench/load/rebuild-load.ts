@@ -25,11 +25,23 @@ export interface RebuildResult {
 /** The bulk load of a rebuild in a process of its own, as `mailfold rebuild` runs it. */
 export type RebuildLoad = {
   rebuild(request: RebuildRequest): Promise<RebuildResult>;
+  /** Its first part: stops once the log is read. The same request goes on from there. */
+  scan(request: RebuildRequest): Promise<void>;
 };
 
 export const rebuildLoadFile = 'bench/load/rebuild-load.js';
 
 const methods: RebuildLoad = {
+  scan: async (request) => {
+    const stop = new AbortController();
+    const outcome = await bulkLoad({
+      ...request,
+      poison: 'stop',
+      signal: stop.signal,
+      onProgress: ({ phase }) => void (phase === 'load' && stop.abort()),
+    });
+    if (outcome.isComplete) throw new Error('the bulk load went on');
+  },
   rebuild: async (request) => {
     const beganAt = new Map<Phase, number>();
     const startedAt = performance.now();

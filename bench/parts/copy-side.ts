@@ -7,11 +7,18 @@ import { copyLoadFile, type CopyLoad } from '../load/copy-load';
 import type { NewGenerations, RebuildBed, TierDigests } from './rebuild-bed';
 import { differencesOf, rebuildTimeoutMs } from './rebuild-side';
 
-/** The rows of `reference`, formatted before, into the same tables: events/s as if each row cost nothing to make. */
+/**
+ * The rows of `reference`, formatted before, into the same tables: events/s as if each row cost nothing to make. `folded`:
+ * those of written-once tables are there already, as they are when a rebuild has read the log.
+ */
 export async function copySide(
   context: RowContext,
   bed: RebuildBed,
-  { reference, expected }: { reference: NewGenerations; expected: TierDigests },
+  {
+    reference,
+    expected,
+    tables,
+  }: { reference: NewGenerations; expected: TierDigests; tables: 'folded' | 'all' },
 ): Promise<Side> {
   const folder = await mkdtemp(join(tmpdir(), 'mailfold-bench-copy-'));
   context.onClose(() => rm(folder, { recursive: true, force: true }));
@@ -20,14 +27,16 @@ export async function copySide(
   await loader.call('dump', { folder, tiers: reference.tiers }, rebuildTimeoutMs);
   let generations: NewGenerations | undefined;
   return {
-    name: 'COPY of formatted rows',
+    name: tables === 'all' ? 'COPY of formatted rows' : 'COPY of the folded rows, formatted',
     prepare: async () => {
       generations = await bed.newGenerations();
+      if (tables === 'folded')
+        await loader.call('copy', { tiers: generations.tiers, tables: 'written once' }, rebuildTimeoutMs);
       await bed.checkpoint();
     },
     run: async () => {
       const { tiers = [] } = generations ?? {};
-      const seconds = await loader.call('load', { tiers }, rebuildTimeoutMs);
+      const seconds = await loader.call('load', { tiers, tables }, rebuildTimeoutMs);
       const { events } = bed.filled;
       return { value: events / seconds, eventCount: events };
     },

@@ -18,6 +18,8 @@ export interface RebuiltPart {
   readonly fence?: bigint;
   /** One tenant instead of all. */
   readonly tenantId?: string;
+  /** Only what follows the scan is measured: its spool and its written-once rows are there before. */
+  readonly isScannedBefore?: true;
   /** What the rows must be; without it they must be the same in all rounds. */
   readonly expected?: TierDigests;
   /** Of what one rebuild took. */
@@ -36,26 +38,22 @@ export function rebuildSide(context: RowContext, bed: RebuildBed, part: RebuiltP
   let rebuilt: RebuildResult | undefined;
   let { expected } = part;
   const { name, fence = bed.filled.head, tenantId } = part;
+  const requestFor = ({ tiers }: NewGenerations): RebuildRequest => ({
+    ...{ log: bed.log, tiers, fence, spoolFolder: bed.spoolFolder },
+    ...(tenantId === undefined ? {} : { only: { tenantId } }),
+  });
   return {
     name,
     prepare: async () => {
       generations = await bed.newGenerations(tenantId);
+      if (part.isScannedBefore) await scan(context, requestFor(generations));
       tool = startHelper<RebuildLoad>(rebuildLoadFile, context.signal);
       await bed.checkpoint();
     },
     run: async (): Promise<Measurement> => {
       if (tool === undefined || generations === undefined) throw new Error('nothing is prepared');
-      const { log, spoolFolder } = bed;
-      const { tiers } = generations;
       const startedAt = performance.now();
-      const request: RebuildRequest = {
-        log,
-        tiers,
-        fence,
-        spoolFolder,
-        ...(tenantId === undefined ? {} : { only: { tenantId } }),
-      };
-      rebuilt = await tool.call('rebuild', request, rebuildTimeoutMs);
+      rebuilt = await tool.call('rebuild', requestFor(generations), rebuildTimeoutMs);
       await generations.switchTo();
       const wholeSeconds = (performance.now() - startedAt) / 1_000;
       context.notice(describe(name, rebuilt));
@@ -73,6 +71,16 @@ export function rebuildSide(context: RowContext, bed: RebuildBed, part: RebuiltP
     },
     processes: () => [{ name: 'rebuild', pid: tool?.pid ?? 0 }, ...bed.processes],
   };
+}
+
+/** In a process of its own, so that the one that is measured has not run before. */
+async function scan(context: RowContext, request: RebuildRequest): Promise<void> {
+  const tool = startHelper<RebuildLoad>(rebuildLoadFile, context.signal);
+  try {
+    await tool.call('scan', request, rebuildTimeoutMs);
+  } finally {
+    await tool.stop();
+  }
 }
 
 export function differencesOf(expected: TierDigests, found: TierDigests): string[] {
