@@ -58,5 +58,6 @@ module.exports = {
   testTimeout: 120_000,
   // A snapshot that is missing is a failure here as well; `-u` writes it.
   ci: true,
-  maxWorkers: 2,
+  // One more than the cores that CI has: test files spend much of their time waiting for processes, leases and disks.
+  maxWorkers: 3,
 };

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadDevEnvironment } from '../../apps/shared/config/dev-environment';
 import { removeDataDirectory } from '../../apps/shared/embedded/directories';
+import { copyClusterTemplate } from '../support/cluster-template';
 import { eventually } from '../support/eventually';
 import { startProcess, type TestProcess } from '../support/processes';
 
@@ -28,6 +29,7 @@ export class WholeSystem {
 
   static async start(): Promise<WholeSystem> {
     const dataDir = mkdtempSync(join(tmpdir(), 'mf-'));
+    await copyClusterTemplate(dataDir);
     const process = await startProcess('apps/dev/main.js', {
       args: ['start'],
       env: {
