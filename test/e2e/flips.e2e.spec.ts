@@ -13,6 +13,7 @@ import {
 import { readPlacement, type Move } from '../../apps/shared/generations/placement';
 import { parseApiKey } from '../../apps/shared/http/api-key';
 import { createPool } from '../../apps/shared/postgres/pool';
+import { startTestPostgres, type TestPostgres } from '../support/postgres';
 import { quantile, readAlong, type ReadPlan, type Seen } from './flip-readers';
 import { WholeSystem } from './whole-system';
 
@@ -23,6 +24,7 @@ import { WholeSystem } from './whole-system';
 const isFull = process.env['FLIPS'] === 'full';
 const flips = isFull ? 100 : 10;
 const reads = isFull ? 10_000 : 1_000;
+const secondDatabase = 'OLTP_DATABASE_URL_B';
 const stallMaxMs = 20;
 const noise = 3;
 /** Reads that begin so long after a switch are the first to read what serves now. */
@@ -30,6 +32,7 @@ const afterFlipMs = 100;
 
 describe('a tier that is switched to and fro', () => {
   const ending = new AbortController();
+  let postgres: TestPostgres;
   let system: WholeSystem;
   let env: Record<string, string>;
   let control: Pool;
@@ -39,7 +42,8 @@ describe('a tier that is switched to and fro', () => {
   let second: number;
 
   beforeAll(async () => {
-    system = await WholeSystem.start();
+    postgres = await startTestPostgres();
+    system = await WholeSystem.start({ [secondDatabase]: await postgres.createDatabase() });
     const variables: NodeJS.ProcessEnv = {};
     loadDevEnvironment(system.dataDir, variables);
     env = variables as Record<string, string>;
@@ -65,8 +69,8 @@ describe('a tier that is switched to and fro', () => {
     };
     ({ generation: second } = await createGeneration(control, urls, 'oltp', {
       ...{ codeVersion: '0', kind: 'repartition' },
-      targets: divided(allSlots, 2).map((slots) => ({
-        databaseRef: databaseRefOf('oltp'),
+      targets: divided(allSlots, 2).map((slots, shard) => ({
+        databaseRef: shard === 0 ? databaseRefOf('oltp') : secondDatabase,
         coverage: { slots, tenantId: null },
       })),
     }));
@@ -79,6 +83,7 @@ describe('a tier that is switched to and fro', () => {
     await writing;
     await control?.end();
     await system?.stop();
+    await postgres?.stop();
   });
 
   /** Resolves to the position of the log where the mail is. */

@@ -27,12 +27,14 @@ export class WholeSystem {
     readonly env: Readonly<Record<string, string>>,
   ) {}
 
-  static async start(): Promise<WholeSystem> {
+  /** `further`: variables beside those that it sets itself. */
+  static async start(further: Readonly<Record<string, string>> = {}): Promise<WholeSystem> {
     const dataDir = mkdtempSync(join(tmpdir(), 'mf-'));
     await copyClusterTemplate(dataDir);
     const process = await startProcess('apps/dev/main.js', {
       args: ['start'],
       env: {
+        ...further,
         DATA_DIR: dataDir,
         EVENT_STORE_NODE_PORT: '0',
         COMMAND_API_PORT: '0',
