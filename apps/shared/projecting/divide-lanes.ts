@@ -52,14 +52,15 @@ async function replaceLanes(client: ClientBase, schema: string, count: number): 
     `with old as (delete from ${schema}.checkpoints returning *),
           total as (
             select sum(events) as events, sum(parked_sequences) as parked,
-                   sum(id_digest_hi) % 18446744073709551616 as hi, sum(id_digest_lo) % 18446744073709551616 as lo from old),
+                   sum(id_digest_hi) % 18446744073709551616 as hi, sum(id_digest_lo) % 18446744073709551616 as lo,
+                   bool_and(is_summed) as summed from old),
           one as (select * from old order by lane limit 1)
      insert into ${schema}.checkpoints
        (lane, slot_from, slot_to, only_tenant, except_tenants, commit_position, prepare_position, event_id, epoch,
-        events, parked_sequences, id_digest_hi, id_digest_lo)
+        events, parked_sequences, id_digest_hi, id_digest_lo, is_summed)
      select -n, f, t, only_tenant, except_tenants, commit_position, prepare_position, event_id, $3,
             case n when 1 then total.events else 0 end, case n when 1 then parked else 0 end,
-            case n when 1 then hi else 0 end, case n when 1 then lo else 0 end
+            case n when 1 then hi else 0 end, case n when 1 then lo else 0 end, summed
      from unnest($1::smallint[], $2::smallint[]) with ordinality as ranges (f, t, n), one, total`,
     [ranges.map(({ from }) => from), ranges.map(({ to }) => to), summed.epoch],
   );

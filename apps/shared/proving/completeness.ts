@@ -76,11 +76,11 @@ async function provesTaken(input: CompletenessInput, census: Census): Promise<Ga
     name,
     lanes: lanes.filter((lane) => meets(coverages, lane)),
   }));
-  const unfit = seen.filter(({ lanes }) => lanes.some((lane) => !isWithin(coverages, lane)));
-  const provable = seen.filter((side) => !unfit.includes(side));
-  const unfitDetail = unfit.map(
-    ({ name }) => `${name}: not counted, since a lane takes in more than what is proved here`,
-  );
+  const unfitDetail = seen.flatMap(({ name, lanes }) => {
+    const reason = whyNotCounted(coverages, lanes);
+    return reason === null ? [] : [`${name}: not counted, since ${reason}`];
+  });
+  const provable = seen.filter(({ lanes }) => whyNotCounted(coverages, lanes) === null);
   if (provable.length === 0) return { gate: 'completeness', holds: null, measured: {}, detail: unfitDetail };
   const wanted = isWholeTier(coverages) ? offeredTo(census) : null;
   if (wanted !== null && provable.every(({ lanes }) => isSameCount(sumOf(lanes), wanted)))
@@ -96,6 +96,15 @@ async function provesTaken(input: CompletenessInput, census: Census): Promise<Ga
     measured: measuredOf('log', found.wanted, provable),
     detail: [...unfitDetail, ...found.faults],
   };
+}
+
+/** Null: what the lanes have counted can be held against the log. */
+function whyNotCounted(coverages: readonly Coverage[], lanes: readonly LaneCount[]): string | null {
+  if (lanes.some(({ isSummed }) => !isSummed))
+    return 'it took in events before lanes kept sums of them; what is filled from the log does';
+  if (lanes.some((lane) => !isWithin(coverages, lane)))
+    return 'a lane takes in more than what is proved here';
+  return null;
 }
 
 /** What the ledger counts of all that lanes are offered: everything but chunks of content. */

@@ -17,6 +17,8 @@ export interface LaneCount extends SeenEvents {
   readonly coverage: Coverage;
   /** `null` before its first commit. */
   readonly position: bigint | null;
+  /** Whether the figures are over all that it has taken in. */
+  readonly isSummed: boolean;
 }
 
 /** What the lanes of the targets have taken in, as they stood at the position of the proof. */
@@ -28,7 +30,7 @@ export async function laneCountsOf(parts: readonly SnapshotPart[]): Promise<Lane
     const { rows } = await snapshot.read((client) =>
       client.query<LaneRow>(
         `select lane, slot_from, slot_to, only_tenant, except_tenants, events, id_digest_hi, id_digest_lo,
-                commit_position from ${schema}.checkpoints order by lane`,
+                commit_position, is_summed from ${schema}.checkpoints order by lane`,
       ),
     );
     counts.push(...rows.map((row) => ({ ...laneCount(row), target })));
@@ -94,6 +96,7 @@ interface LaneRow {
   readonly id_digest_hi: string;
   readonly id_digest_lo: string;
   readonly commit_position: string | null;
+  readonly is_summed: boolean;
 }
 
 function laneCount(row: LaneRow): Omit<LaneCount, 'target'> {
@@ -107,6 +110,7 @@ function laneCount(row: LaneRow): Omit<LaneCount, 'target'> {
     events: Number(row.events),
     digest: { hi: BigInt(row.id_digest_hi), lo: BigInt(row.id_digest_lo) },
     position: row.commit_position === null ? null : BigInt(row.commit_position),
+    isSummed: row.is_summed,
   };
 }
 

@@ -56,6 +56,43 @@ describe('migrate', () => {
     expect(schemas).toEqual([{ schema: 'g1' }, { schema: 'g2' }]);
   });
 
+  it('marks lanes that took in events before sums of them were kept, and no others', async () => {
+    const url = await postgres.createDatabase();
+    const schemas = ['before', 'fresh', 'after'];
+    for (const schema of schemas) {
+      await migrate(url, 'generation', { schema });
+      await queryAsSuperuser(url, `alter table ${schema}.checkpoints drop column is_summed`);
+      await queryAsSuperuser(
+        url,
+        `delete from ${schema}.migrations_generation where name = '0008_summed_lanes'`,
+      );
+      // The lane of `fresh` has taken in nothing yet.
+      await queryAsSuperuser(
+        url,
+        `insert into ${schema}.checkpoints (lane, slot_from, slot_to, commit_position) values (0, 0, 4095, $1)`,
+        [schema === 'fresh' ? null : 100],
+      );
+    }
+    for (const schema of ['before', 'fresh'])
+      await queryAsSuperuser(
+        url,
+        `update ${schema}.migrations_generation set run_on = run_on - interval '1 day' where name = '0001_lanes'`,
+      );
+    for (const schema of schemas)
+      expect(await migrate(url, 'generation', { schema })).toEqual(['generation/0008_summed_lanes']);
+    const marked = await queryAsSuperuser(
+      url,
+      schemas
+        .map((schema) => `select '${schema}' as schema, is_summed as summed from ${schema}.checkpoints`)
+        .join(' union all '),
+    );
+    expect(marked).toEqual([
+      { schema: 'before', summed: false },
+      { schema: 'fresh', summed: true },
+      { schema: 'after', summed: true },
+    ]);
+  });
+
   it.each(['control', 'keys', 'oltp', 'content', 'olap', 'queue'] as const)(
     'knows the kind %s',
     async (kind) => {

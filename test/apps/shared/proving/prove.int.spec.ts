@@ -353,6 +353,25 @@ describe('a difference that is declared', () => {
   });
 });
 
+describe('a generation that was filled before lanes kept sums', () => {
+  const isSummed = (text: string): string => `update g1.checkpoints set is_summed = ${text}`;
+
+  it('is not counted, which is said, while the other one is', async () => {
+    const certificate = await proveWith([isSummed('false')], [isSummed('true')]);
+    expect(certificate.holds).toBe(true);
+    expect(gateOf(certificate, 'completeness')).toMatchObject({ holds: true, measured: { right: {} } });
+    expect(gateOf(certificate, 'completeness').detail).toEqual([
+      expect.stringMatching(/^left: not counted, since it took in events before lanes kept sums of them/),
+    ]);
+    const event = await oneEvent('ConversationRead');
+    const lacking = await proveWith(
+      [isSummed('false'), countChange(event.id, -1)],
+      [isSummed('true'), countChange(event.id, 1)],
+    );
+    expect(gateOf(lacking, 'completeness')).toMatchObject({ holds: false });
+  });
+});
+
 describe('a generation that nobody keeps up to date', () => {
   it('cannot be proved', async () => {
     const { generation } = await system.fill('oltp');
