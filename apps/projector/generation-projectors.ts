@@ -11,6 +11,7 @@ import { assertSafe } from '../shared/postgres/self-check';
 import { untilAvailable } from '../shared/postgres/retry';
 import type { Logger } from '../shared/process/log';
 import { keepLanes } from '../shared/projecting/keep-lanes';
+import { leaseDurationMs } from '../shared/projecting/lane-lease';
 import { holderOf } from '../shared/projecting/lane-shares';
 import { TierFeeds } from '../shared/projecting/tier-feeds';
 import { ProjectorRoster } from './projector-roster';
@@ -38,6 +39,8 @@ interface Running {
   readonly stop: AbortController;
   readonly done: Promise<void>;
   stoppedBy: string | null;
+  /** When the database last answered, on the clock of `performance`; to begin with, when it was first asked. */
+  answeredAt: number;
   wake: () => void;
 }
 
@@ -72,6 +75,7 @@ export class GenerationProjectors {
     this.roster = new ProjectorRoster({
       ...options,
       tiers: tiers.map(({ tier }) => tier),
+      unreachable: () => this.unreachable(),
       onChange: () => {
         for (const { wake } of this.running.values()) wake();
       },
@@ -95,6 +99,13 @@ export class GenerationProjectors {
 
   targets(): ProjectedTarget[] {
     return [...this.running.values()].map(({ target, stoppedBy }) => ({ ...target, stoppedBy }));
+  }
+
+  /** By then our leases there have run out, and others may take the lanes. */
+  private unreachable(): string[] {
+    const now = performance.now();
+    const silent = [...this.running.values()].filter(({ answeredAt }) => now - answeredAt > leaseDurationMs);
+    return [...new Set(silent.map(({ target }) => target.databaseRef))].sort();
   }
 
   private async watch(): Promise<void> {
@@ -139,6 +150,7 @@ export class GenerationProjectors {
     const about = { tier: tier.tier, generation, shard };
     const running: Running = {
       ...{ target, stop: new AbortController(), stoppedBy: null, done: Promise.resolve() },
+      answeredAt: performance.now(),
       wake: () => undefined,
     };
     log.info(about, 'projecting');
@@ -162,7 +174,9 @@ export class GenerationProjectors {
     const tierIndex = projectionTiers.indexOf(tier);
     await keepLanes({
       ...{ tier: tier.tier, generation, schema, pool, owner, feeds, signal },
-      isOurs: (lane) => holderOf(this.roster.of(tier.tier), { tierIndex, generation, shard, lane }) === owner,
+      isOurs: (lane) =>
+        holderOf(this.roster.of(tier.tier, databaseRef), { tierIndex, generation, shard, lane }) === owner,
+      onReviewed: () => (running.answeredAt = performance.now()),
       onWaker: (wake) => (running.wake = wake),
       onParked: ({ event }) =>
         log.error(

@@ -9,6 +9,8 @@ export interface ProjectorRosterOptions {
   /** What this process projects. */
   readonly tiers: readonly Tier[];
   readonly log: Logger;
+  /** Databases of tiers that this process does not reach now, by the name of the variable. */
+  readonly unreachable: () => readonly string[];
   /** Told when others have come or gone. */
   readonly onChange: () => void;
 }
@@ -18,15 +20,21 @@ const heartbeatIntervalMs = 500;
 const missingAfterMs = 2_000;
 const forgottenAfterMs = 60_000;
 
+interface Member {
+  readonly owner: string;
+  readonly tiers: readonly string[];
+  readonly unreachable: readonly string[];
+}
+
 /** Which projector processes are alive, this one included. While the control database is away the last answer stands. */
 export class ProjectorRoster {
   private readonly stop = new AbortController();
-  private members: readonly { readonly owner: string; readonly tiers: readonly string[] }[];
+  private members: readonly Member[];
   private beating: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: ProjectorRosterOptions) {
     const { owner, tiers } = options;
-    this.members = [{ owner, tiers }];
+    this.members = [{ owner, tiers, unreachable: [] }];
   }
 
   /** Resolves after the first look, so that a process that joins takes no more than its share. */
@@ -43,22 +51,28 @@ export class ProjectorRoster {
     await controlPool.query('delete from projectors where owner = $1', [owner]).catch(() => undefined);
   }
 
-  /** Those who project a tier, in the order in which they came. */
-  of(tier: Tier): readonly string[] {
-    return this.members.filter(({ tiers }) => tiers.includes(tier)).map(({ owner }) => owner);
+  /**
+   * Those who project a tier and reach a database of it, in the order in which they came. Where nobody reaches it, all of
+   * them: whoever is the first to reach it again has a share.
+   */
+  of(tier: Tier, databaseRef: string): readonly string[] {
+    const ofTier = this.members.filter(({ tiers }) => tiers.includes(tier));
+    const reaching = ofTier.filter(({ unreachable }) => !unreachable.includes(databaseRef));
+    return (reaching.length === 0 ? ofTier : reaching).map(({ owner }) => owner);
   }
 
   /** Looks who is there. */
   async refresh(): Promise<void> {
-    const { controlPool, owner, tiers, onChange } = this.options;
+    const { controlPool, owner, tiers, unreachable, onChange } = this.options;
     if (this.stop.signal.aborted) return;
     await controlPool.query(
-      `insert into projectors (owner, tiers) values ($1, $2)
-       on conflict (owner) do update set seen_at = now(), tiers = excluded.tiers`,
-      [owner, tiers],
+      `insert into projectors (owner, tiers, unreachable) values ($1, $2, $3)
+       on conflict (owner) do update
+       set seen_at = now(), tiers = excluded.tiers, unreachable = excluded.unreachable`,
+      [owner, tiers, unreachable()],
     );
-    const { rows } = await controlPool.query<{ owner: string; tiers: string[] }>(
-      `select owner, tiers from projectors where seen_at > now() - $1 * interval '1 millisecond'
+    const { rows } = await controlPool.query<Member>(
+      `select owner, tiers, unreachable from projectors where seen_at > now() - $1 * interval '1 millisecond'
        order by joined_at, owner`,
       [missingAfterMs],
     );

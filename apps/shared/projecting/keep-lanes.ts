@@ -23,6 +23,8 @@ export interface KeepLanesOptions extends KeptTarget {
   readonly feeds: Feeds;
   readonly signal: AbortSignal;
   readonly batchSizeMax?: number;
+  /** Told each time that the leases are renewed and the lanes reviewed, about once a second while the database answers. */
+  readonly onReviewed?: () => void;
   /** Called with a function that makes it look at its lanes at once. */
   readonly onWaker?: (wake: () => void) => void;
   readonly onParked?: (parked: ParkedEvent) => void;
@@ -60,13 +62,14 @@ class LaneKeeper {
   constructor(private readonly options: KeepLanesOptions) {}
 
   async run(): Promise<void> {
-    const { signal, onTrouble, onWaker } = this.options;
+    const { signal, onTrouble, onWaker, onReviewed } = this.options;
     onWaker?.(() => this.wake());
     while (!signal.aborted && this.mismatch === null) {
       const woken = new Promise<void>((resolve) => (this.wake = resolve));
       let intervalMs = renewalIntervalMs;
       try {
         if (!(await this.review())) intervalMs = wantingIntervalMs;
+        onReviewed?.();
       } catch (error) {
         if (!signal.aborted) onTrouble?.(error);
       }

@@ -23,6 +23,7 @@ import { startTestNode, type TestNode } from '../../support/event-store-node';
 import { queryAsSuperuser, startTestPostgres, type TestPostgres } from '../../support/postgres';
 import { signalAll, startProcess, type TestProcess } from '../../support/processes';
 import { idOf } from '../../support/recorded-log';
+import { startPostgresProxy } from '../../support/postgres-proxy';
 
 // Reliability F5: lanes move between processes, and between the living and the dead, without losing or doubling anything.
 
@@ -74,10 +75,10 @@ afterAll(async () => {
   await Promise.all([node?.stop(), elsewhere?.stop()]);
 });
 
-async function startProjector(): Promise<TestProcess> {
+async function startProjector(ownUrls: Record<string, string> = {}): Promise<TestProcess> {
   const running = await startProcess('apps/projector/main.js', {
     env: {
-      ...{ ...urls, EVENTSTORE_URL: node.url(), PROJECTOR_TIERS: 'oltp' },
+      ...{ ...urls, ...ownUrls, EVENTSTORE_URL: node.url(), PROJECTOR_TIERS: 'oltp' },
       MAILFOLD_ROOT_KEY: rootKey.toString('base64'),
     },
   });
@@ -231,6 +232,25 @@ test('a process that was frozen past its leases finds its lanes taken over, and 
   await expectAllAsFoldedAlone();
   await frozen.stop();
   await successor.stop();
+});
+
+test('a process that is cut off from one database leaves the lanes there to another, and has its share again later', async () => {
+  const proxy = await startPostgresProxy(url(second));
+  const [one, other] = [await startProjector(), await startProjector({ [second]: proxy.url })];
+  const share = [2, 1, 1];
+  for (const each of [one, other])
+    await eventually(async () => expect(await lanesHeldBy(each)).toEqual(share));
+  const writing = write();
+  proxy.cut();
+  await eventually(async () => expect(await lanesHeldBy(one)).toEqual([2, 1, 2]), 15_000);
+  expect(await lanesHeldBy(other)).toEqual([2, 1, 0]);
+  proxy.mend();
+  for (const each of [one, other])
+    await eventually(async () => expect(await lanesHeldBy(each)).toEqual(share), 15_000);
+  await writing.stop();
+  await expectAllAsFoldedAlone();
+  await Promise.all([one.stop(), other.stop()]);
+  await proxy.stop();
 });
 
 test('a target whose database is away stops no other, health names it, and it catches up', async () => {
