@@ -22,6 +22,8 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json LICENSE ./
 COPY migrations ./migrations
+# A new volume there belongs to whom the folder belongs to.
+RUN install -d -o node -g node /data
 USER node
 ENTRYPOINT ["node"]
 CMD ["dist/apps/mailfold/main.js", "--help"]
