@@ -119,7 +119,11 @@ describe('a tier that is re-partitioned and rebuilt while it is read and written
   });
 
   it('makes a copy as of a time', async () => {
-    await leads('loaded', 'rebuild', 'run', 'oltp', '--as-of', new Date().toISOString(), '--ttl', '1');
+    const copy = await leads(
+      'loaded',
+      ...['rebuild', 'run', 'oltp', '--as-of', new Date().toISOString(), '--ttl', '1'],
+    );
+    expect(copy.meaning).toBe('its copy is full, and stays as it is until its time is over');
   });
 
   it('was read and written all the while without an error or a step back', async () => {

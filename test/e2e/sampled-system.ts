@@ -130,6 +130,7 @@ export class SampledSystem {
 /** Of a run as `mailfold --json` shows it. */
 export interface RunSeen {
   readonly run: number;
+  readonly meaning: string;
   readonly generations: readonly {
     readonly generation: number;
     readonly targets: readonly { readonly databaseRef: string; readonly schema: string }[];

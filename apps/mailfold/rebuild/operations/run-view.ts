@@ -66,7 +66,11 @@ export async function viewOf(workplace: Workplace, run: Run): Promise<RunView> {
   const { spec, progress, certificates, plan, codeVersion, createdAt, updatedAt, eventsPerSecondMax } = run;
   return {
     ...{ run: run.run, kind: spec.kind, what: described(spec), tiers: spec.tiers, state },
-    ...{ meaning: meaningOf(state), next: nextOf(run, state), workedOnBy },
+    ...{
+      meaning: asOfMeaning(spec, state, generations) ?? meaningOf(state),
+      next: nextOf(run, state),
+      workedOnBy,
+    },
     generations: generations.map(({ tier, generation, state: its, isLive, targets }) => ({
       ...{ tier, generation, state: its, isLive },
       targets: targets.map(({ databaseRef, schema, slots, tenantId }) => ({
@@ -77,6 +81,14 @@ export async function viewOf(workplace: Workplace, run: Run): Promise<RunView> {
     failure: isOrphan ? 'the process that worked on it is gone' : run.failure,
     ...{ certificates, plan, codeVersion, createdAt, updatedAt },
   };
+}
+
+/** A copy as of a time does not follow the log, and is dropped by the projectors. Null: it is like any other run. */
+function asOfMeaning(spec: Run['spec'], state: RunState, generations: readonly Generation[]): string | null {
+  if (spec.kind !== 'rebuild' || spec.asOf === undefined || state !== 'loaded') return null;
+  return generations.length === 0
+    ? 'its time is over, and its copy is dropped'
+    : 'its copy is full, and stays as it is until its time is over';
 }
 
 function nextOf({ run, spec }: Run, state: RunState): string[] {
