@@ -5,13 +5,23 @@ import { appendSampleLog } from '../../apps/dev/sample-log/append-sample-log';
 import { sampleLog, type SampleLog } from '../../apps/dev/sample-log/sample-log';
 import { createEventStore } from '../../apps/shared/event-store/esdb-event-store';
 import type { EventStore } from '../../apps/shared/event-store/event-store';
+import { cutOver } from '../../apps/shared/generations/cut-over';
 import {
+  createGeneration,
   databaseRefOf,
   ensureFirstGeneration,
   listGenerations,
   urlNamed,
+  type Generation,
+  type TargetToMake,
 } from '../../apps/shared/generations/generations';
-import { partsOf, readPlacement, type Target } from '../../apps/shared/generations/placement';
+import {
+  coverageOf,
+  partsOf,
+  readPlacement,
+  type Move,
+  type Target,
+} from '../../apps/shared/generations/placement';
 import { createKeyRing } from '../../apps/shared/keys/key-ring';
 import { migrate } from '../../apps/shared/postgres/migrate';
 import { createPool } from '../../apps/shared/postgres/pool';
@@ -166,6 +176,23 @@ export class TierSystem {
   async targetsOf({ tier }: ProjectionTier, generation: number): Promise<readonly Target[]> {
     const known = await listGenerations(this.control, tier);
     return known.find((each) => each.generation === generation)?.targets ?? [];
+  }
+
+  /** A re-partition's generation, still empty. */
+  made({ tier }: ProjectionTier, ...targets: TargetToMake[]): Promise<Generation> {
+    return createGeneration(this.control, this.urls, tier, {
+      ...{ codeVersion: 'test', kind: 'repartition', targets },
+    });
+  }
+
+  /** As a copy takes it, from or to. */
+  readonly placeOf = (target: Target) => ({
+    ...{ generation: target.generation, schema: target.schema, coverage: coverageOf(target) },
+    databaseUrl: urlNamed(this.urls, target.databaseRef),
+  });
+
+  switchTo({ tier }: ProjectionTier, ...moves: Move[]): ReturnType<typeof cutOver> {
+    return cutOver({ control: this.control, urls: this.urls, tier, moves, signal: this.stop.signal });
   }
 
   /** Where a tenant is read, such as `0-4095 g1@OLTP_DATABASE_URL`. */

@@ -1,21 +1,12 @@
 import { allSlots } from '../../../../apps/shared/generations/coverage';
-import { cutOver } from '../../../../apps/shared/generations/cut-over';
 import {
-  createGeneration,
   databaseRefOf,
   retireGeneration,
   startTailing,
-  urlNamed,
-  type Generation,
   type TargetToMake,
 } from '../../../../apps/shared/generations/generations';
 import { refillTenant, returnTenant } from '../../../../apps/shared/generations/pin';
-import {
-  coverageOf,
-  SwitchRefused,
-  type Move,
-  type Target,
-} from '../../../../apps/shared/generations/placement';
+import { SwitchRefused, type Target } from '../../../../apps/shared/generations/placement';
 import { shedMoved } from '../../../../apps/shared/generations/shed';
 import { copyLoad } from '../../../../apps/shared/rebuilding/copy/copy-load';
 import { oltpTier } from '../../../../projections/oltp';
@@ -34,22 +25,12 @@ beforeAll(async () => {
 });
 afterAll(() => system?.close());
 
-function made(...targets: TargetToMake[]): Promise<Generation> {
-  return createGeneration(system.control, system.urls, 'oltp', {
-    ...{ codeVersion: 'test', kind: 'repartition', targets },
-  });
-}
-
 /** Fills itself from the log. */
 async function replayed(...targets: TargetToMake[]): Promise<readonly Target[]> {
-  const generation = await made(...targets);
+  const generation = await system.made(oltpTier, ...targets);
   await startTailing(system.control, 'oltp', generation.generation);
   await system.level(generation.targets);
   return generation.targets;
-}
-
-function switchTo(...moves: Move[]) {
-  return cutOver({ control: system.control, urls: system.urls, tier: 'oltp', moves, signal });
 }
 
 const options = () => ({
@@ -65,21 +46,20 @@ test('a tenant moves to a database of its own and back while it is written to; n
     coverage: { slots: allSlots, tenantId: null },
     lanes: 2,
   });
-  await switchTo({ slots: allSlots, to: 2 });
-  const pinned = await made({ databaseRef: second, coverage: { slots: allSlots, tenantId } });
-  const part = (target: Target) => ({
-    ...{ generation: target.generation, schema: target.schema, coverage: coverageOf(target) },
-    databaseUrl: urlNamed(system.urls, target.databaseRef),
+  await system.switchTo(oltpTier, { slots: allSlots, to: 2 });
+  const pinned = await system.made(oltpTier, {
+    databaseRef: second,
+    coverage: { slots: allSlots, tenantId },
   });
-  const [sources, targets] = [main.map(part), pinned.targets.map(part)];
+  const [sources, targets] = [main.map(system.placeOf), pinned.targets.map(system.placeOf)];
   await copyLoad({ tier: oltpTier, sources, targets, store: system.store, signal });
   await startTailing(system.control, 'oltp', 3);
-  await switchTo({ tenantId, to: 3 });
+  await system.switchTo(oltpTier, { tenantId, to: 3 });
   await shedMoved({ ...options(), generation: 2, tenantId });
   expect(await system.servedFrom(oltpTier, tenantId)).toEqual([`0-4095 g3@${second}`]);
   expect(await system.rowsOf(main, `tenant_id = '${tenantId}'`)).toEqual([]);
   await expect(returnTenant(options())).rejects.toThrow(SwitchRefused);
-  await expect(switchTo({ tenantId, to: null })).rejects.toThrow('Slot 0 of oltp');
+  await expect(system.switchTo(oltpTier, { tenantId, to: null })).rejects.toThrow('Slot 0 of oltp');
 
   const whole = await system.targetsOf(oltpTier, 1);
   expect((await refillTenant(options())).map(({ schema }) => schema)).toEqual(['g2']);

@@ -1,5 +1,4 @@
 import { allSlots, divided } from '../../../../apps/shared/generations/coverage';
-import { cutOver } from '../../../../apps/shared/generations/cut-over';
 import {
   createGeneration,
   databaseRefOf,
@@ -9,11 +8,9 @@ import {
   type TargetToMake,
 } from '../../../../apps/shared/generations/generations';
 import {
-  coverageOf,
   readPlacement,
   SwitchRefused,
   wayBack,
-  type Move,
   type Target,
 } from '../../../../apps/shared/generations/placement';
 import { shedMoved } from '../../../../apps/shared/generations/shed';
@@ -36,24 +33,13 @@ afterAll(() => system?.close());
 
 /** Copies from the first generation, and tails. */
 async function filled(...targets: TargetToMake[]): Promise<readonly Target[]> {
-  const made = await createGeneration(system.control, system.urls, 'oltp', {
-    ...{ codeVersion: 'test', kind: 'repartition', targets },
-  });
-  const part = (target: Target) => ({
-    ...{ generation: target.generation, schema: target.schema, coverage: coverageOf(target) },
-    databaseUrl: urlNamed(system.urls, target.databaseRef),
-  });
-  const sources = (await system.targetsOf(oltpTier, 1)).map(part);
+  const made = await system.made(oltpTier, ...targets);
+  const sources = (await system.targetsOf(oltpTier, 1)).map(system.placeOf);
   await copyLoad({
-    ...{ tier: oltpTier, sources, targets: made.targets.map(part), store: system.store, signal },
+    ...{ tier: oltpTier, sources, targets: made.targets.map(system.placeOf), store: system.store, signal },
   });
   await startTailing(system.control, 'oltp', made.generation);
   return made.targets;
-}
-
-function switchTo(...moves: Move[]) {
-  const { control, urls } = system;
-  return cutOver({ control, urls, tier: 'oltp', moves, signal });
 }
 
 function shed(generation: number, tenantId?: string) {
@@ -76,11 +62,11 @@ test('slots that another generation serves are given up and dropped under load, 
   const next = await filled({ databaseRef: second, coverage: { slots: upper, tenantId: null } });
   // While pointers still name it, nothing goes.
   expect(await shed(1)).toMatchObject({ deletedRows: 0, targets: [{ slots: allSlots }] });
-  const after = await switchTo({ slots: upper, to: 2 });
+  const after = await system.switchTo(oltpTier, { slots: upper, to: 2 });
   const outcome = await shed(1);
   expect(outcome.targets).toMatchObject([{ slots: { from: 0, to: 2047 } }]);
   expect(outcome.deletedRows).toBeGreaterThan(50);
-  await expect(switchTo(...wayBack(after, 2))).rejects.toThrow('Slot 2048 of oltp');
+  await expect(system.switchTo(oltpTier, ...wayBack(after, 2))).rejects.toThrow('Slot 2048 of oltp');
   load.abort();
   await writing;
 
@@ -102,7 +88,7 @@ test('slots that another generation serves are given up and dropped under load, 
 test('a generation that serves nothing any more is retired', async () => {
   const { pointers } = await readPlacement(system.control, 'oltp');
   expect(pointers.map(({ generation }) => generation)).toEqual([1, 2]);
-  await switchTo({ slots: allSlots, to: 3 });
+  await system.switchTo(oltpTier, { slots: allSlots, to: 3 });
   expect(await shed(2)).toEqual({ targets: [], deletedRows: 0 });
   expect((await listGenerations(system.control, 'oltp')).map(({ state }) => state)).toEqual([
     ...['tailing', 'retired', 'tailing'],
@@ -117,7 +103,7 @@ test('a tenant that is served by its slots is not given up', async () => {
 test('lanes that have not taken in what the log holds are refused by name, and no row is given up until they have', async () => {
   const [lower = allSlots] = divided(allSlots, 2);
   const [next] = await filled({ databaseRef: second, coverage: { slots: lower, tenantId: null } });
-  await switchTo({ slots: lower, to: next?.generation ?? 0 });
+  await system.switchTo(oltpTier, { slots: lower, to: next?.generation ?? 0 });
   const url = urlNamed(system.urls, first);
   const rows = () => queryAsSuperuser(url, 'select id from g3.conversations where slot < 2048 order by id');
   const before = await rows();
