@@ -14,6 +14,6 @@ export function sqlFor(tier: ProjectionTier, { schema, coverage }: SnapshotPart,
   });
 }
 
-export function parkedTable({ schema }: SnapshotPart): string {
+export function parkedTable({ schema }: Pick<SnapshotPart, 'schema'>): string {
   return `${escapeIdentifier(schema)}.parked_sequences`;
 }

@@ -30,7 +30,7 @@ import { laneCountsOf, type LaneCount } from './lane-counts';
 import { Moment } from './moment';
 import { balancesOf, provesInvariants } from './invariants';
 import type { HashName } from './row-text';
-import { newlyParked } from './parked-events';
+import { newlyParked, parkedPart } from './parked-events';
 import {
   provesShadowReads,
   shadowReadsNotRun,
@@ -149,7 +149,7 @@ async function countedBy(
   const completeness = await provesCompleteness(
     {
       ...{ ledger, store, coverages, position, sides: lanes, signal },
-      newlyParked: await newlyParked(left, right),
+      newlyParked: await newlyParked(left.map(parkedPart), right.map(parkedPart)),
     },
     census,
   );

@@ -4,7 +4,7 @@ import { percentile95 } from '../governor';
 import { StandsStill, waitUntilLevel } from '../generation-progress';
 import { servedParts } from '../layout';
 import type { Workplace } from '../workplace';
-import { newlyParked } from './newly-parked';
+import { newlyParkedOf } from './newly-parked';
 import { readProbe } from './read-probe';
 
 const probes = 20;
@@ -50,7 +50,7 @@ async function faultOfLag(workplace: Workplace, { tier, targets }: Generation): 
 }
 
 async function faultOfParked(workplace: Workplace, generation: Generation): Promise<string | null> {
-  const newly = await newlyParked(workplace, generation);
+  const newly = await newlyParkedOf(workplace, generation);
   return newly.length === 0
     ? null
     : `it has parked ${newly.length} events that were applied before, such as ${newly[0] ?? ''}`;

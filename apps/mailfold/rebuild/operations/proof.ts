@@ -19,7 +19,7 @@ import { returnedTenant } from '../run-spec';
 import { refuseIllegal, RunRefused } from '../run-states';
 import type { Run, Runs } from '../runs';
 import type { Workplace } from '../workplace';
-import { newlyParked } from './newly-parked';
+import { newlyParkedOf } from './newly-parked';
 import { shadowReads } from '../../verify/shadow-reads';
 import { generationsOf } from './run-generations';
 import { returnOf } from './returned-tenant';
@@ -135,7 +135,7 @@ function gateFaults({ tier, gates }: Certificate): string[] {
 
 /** Also what was parked while the proof was made. */
 async function parkedFaults(workplace: Workplace, { tier, made }: Claim): Promise<string[]> {
-  const parked = made === null ? [] : await newlyParked(workplace, made);
+  const parked = made === null ? [] : await newlyParkedOf(workplace, made);
   if (made === null || parked.length === 0) return [];
   return [
     `generation ${made.generation} of ${tier} has parked ${plural(parked.length, 'event')} that what serves has applied`,
