@@ -173,7 +173,7 @@ export class GenerationProjectors {
     await untilAvailable(() => assertSafe(pool, [schema]), { signal });
     const tierIndex = projectionTiers.indexOf(tier);
     await keepLanes({
-      ...{ tier: tier.tier, generation, schema, pool, owner, feeds, signal },
+      ...{ tier: tier.tier, schema, pool, owner, feeds, signal },
       isOurs: (lane) =>
         holderOf(this.roster.of(tier.tier, databaseRef), { tierIndex, generation, shard, lane }) === owner,
       onReviewed: () => (running.answeredAt = performance.now()),

@@ -170,12 +170,12 @@ async function fillByLanes(
   const parser = createMailParser({ threads: 2, timeoutMs: replayParseTimeoutMs });
   try {
     for (const { tier, targets } of tiers)
-      for (const { databaseUrl, generation, schema } of targets) {
+      for (const { databaseUrl, schema } of targets) {
         const projectionTierOf = projectionTier(tier);
         if (projectionTierOf === undefined) throw new Error(`${tier} is no tier`);
         context.notice(`the reference: ${tier} by the live lanes …`);
         await replay({
-          ...{ store, parser, generation, schema, until: upTo, signal: context.signal },
+          ...{ store, parser, schema, until: upTo, signal: context.signal },
           ...{ tier: projectionTierOf, pool: pool(context, databaseUrl, 'mailfold_projector') },
         });
       }

@@ -234,7 +234,7 @@ export class TierSystem {
     const signal = AbortSignal.any([this.stop.signal, stop.signal]);
     const tier = this.tierOf(target);
     const done = keepLanes({
-      ...{ tier: tier.tier, generation: target.generation, schema: target.schema, signal },
+      ...{ tier: tier.tier, schema: target.schema, signal },
       pool: this.pool(urlNamed(this.urls, target.databaseRef), 'mailfold_projector'),
       owner: `test ${name}`,
       isOurs: () => true,

@@ -9,7 +9,6 @@ import type { Feeds } from './tier-feeds';
 /** A target as a process writes it. */
 export interface KeptTarget {
   readonly tier: string;
-  readonly generation: number;
   readonly schema: string;
   /** Connections of role mailfold_projector. */
   readonly pool: Pool;
@@ -121,10 +120,10 @@ class LaneKeeper {
   }
 
   private open(lease: LaneLease): Lane {
-    const { pool, tier, generation, schema, signal, batchSizeMax, onParked, onTrouble } = this.options;
+    const { pool, tier, schema, signal, batchSizeMax, onParked, onTrouble } = this.options;
     const stop = new AbortController();
     const lane: Lane = new Lane({
-      ...{ pool, tier, generation, schema, lease },
+      ...{ pool, tier, schema, lease },
       signal: AbortSignal.any([signal, stop.signal]),
       onStopped: (error) => this.drop(lane, error),
       ...(batchSizeMax === undefined ? {} : { batchSizeMax }),

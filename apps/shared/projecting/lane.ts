@@ -13,7 +13,6 @@ export interface LaneOptions {
   /** Connections of role mailfold_projector to the database of the generation. */
   readonly pool: Pool;
   readonly tier: string;
-  readonly generation: number;
   readonly schema: string;
   readonly lease: LaneLease;
   /** Events per transaction; default 1,000. Larger ones gain nothing and hold more memory (performance.md). */

@@ -15,7 +15,6 @@ export interface ReplayOptions {
   readonly parser: MailParser | null;
   /** Connections of role mailfold_projector to the database of the generation. */
   readonly pool: Pool;
-  readonly generation: number;
   readonly schema: string;
   /** The position to reach, usually the head of the log when the replay began. */
   readonly until: bigint;
@@ -41,14 +40,14 @@ const batchSizeMax = 2_000;
  * Throws LogMismatch when the generation was begun from another log.
  */
 export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
-  const { store, tier, parser, pool, generation, schema, until, signal, onTrouble } = options;
+  const { store, tier, parser, pool, schema, until, signal, onTrouble } = options;
   let events = 0;
   let parkedEvents = 0;
   const onEvent = (position: bigint): void => options.onProgress?.({ position, events: ++events });
   const missing = new Set(await untilAvailable(() => listLanes(pool, schema), { signal }));
   const complete = new AbortController();
   await keepLanes({
-    ...{ tier: tier.tier, generation, schema, pool, batchSizeMax, isOurs: (lane) => missing.has(lane) },
+    ...{ tier: tier.tier, schema, pool, batchSizeMax, isOurs: (lane) => missing.has(lane) },
     owner: `replay/${process.pid}/${randomUUID()}`,
     feeds: new TierFeeds({ store, tier, parser, until, signal, onEvent }),
     signal: AbortSignal.any([signal, complete.signal]),

@@ -95,11 +95,11 @@ async function appendHistory(): Promise<void> {
     await store.append(name, revision === 0 ? 'no-stream' : revision - 1, [{ id, event, metadata }]);
 }
 
-async function fill({ generation, targets }: Generation, tier: ProjectionTier): Promise<void> {
+async function fill({ targets }: Pick<Generation, 'targets'>, tier: ProjectionTier): Promise<void> {
   const until = (await store.head()) ?? 0n;
   for (const { schema, databaseRef } of targets)
     await replay({
-      ...{ store, tier, parser: null, generation, schema, until, signal },
+      ...{ store, tier, parser: null, schema, until, signal },
       pool: pools.get(databaseRef)!,
     });
 }

@@ -154,7 +154,7 @@ async function expectAllAsFoldedAlone(): Promise<void> {
   const { signal } = new AbortController();
   await replay({
     ...{ store, tier: oltpTier, parser: null, pool, signal },
-    ...{ generation: alone.generation, schema, until: head },
+    ...{ schema, until: head },
   });
   await pool.end();
   const expected = await rowsOf([{ database: first, schema }]);

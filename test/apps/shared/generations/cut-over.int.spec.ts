@@ -81,8 +81,8 @@ async function lanesOf(target: Target): Promise<Worker[]> {
   pools.push(pool);
   const leases = await takeFreeLanes(pool, target.schema, 'test');
   return leases.map((lease) => {
-    const { tier, generation, schema } = target;
-    return { lease, lane: new Lane({ ...{ pool, tier, generation, schema, lease, signal } }) };
+    const { tier, schema } = target;
+    return { lease, lane: new Lane({ ...{ pool, tier, schema, lease, signal } }) };
   });
 }
 

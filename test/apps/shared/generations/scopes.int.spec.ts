@@ -86,7 +86,7 @@ test('two tiers as of a position hold what a replay up to there holds, stay so, 
     replayed.push(target);
     await replay({
       ...{ store: system.store, tier, parser: null, until: asOfPosition, signal },
-      ...{ generation: target.generation, schema: target.schema },
+      schema: target.schema,
       pool: system.pool(urlNamed(system.urls, target.databaseRef), 'mailfold_projector'),
     });
   }

@@ -52,7 +52,7 @@ async function newTarget(lanes: number): Promise<TestTarget> {
   pools.push(owner, writer);
   const leased = (await takeFreeLanes(writer, schema, 'test')).map((lease) => ({
     lease,
-    lane: new Lane({ pool: writer, tier: 'oltp', generation: 1, schema, lease, signal }),
+    lane: new Lane({ pool: writer, tier: 'oltp', schema, lease, signal }),
   }));
   return {
     ...{ pool: owner, schema, url, lanes: leased.map(({ lane }) => lane) },

@@ -137,7 +137,7 @@ async function project(tenantId: string): Promise<Projected> {
   try {
     const until = (await fresh.head()) ?? 0n;
     const signal = AbortSignal.timeout(30_000);
-    const generation = { tier: contentTier, parser, pool: writer, generation: 1, schema };
+    const generation = { tier: contentTier, parser, pool: writer, schema };
     expect(await replay({ ...generation, store: fresh, until, signal })).toMatchObject({ isComplete: true });
   } finally {
     await fresh.close();

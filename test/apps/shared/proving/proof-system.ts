@@ -146,7 +146,7 @@ export class ProofSystem {
     const pool = createPool(this.url(databaseRefOf(tier)), { ...bounds, role: 'mailfold_projector' });
     try {
       await replay({
-        ...{ store: this.store, tier: projections, parser: null, pool, generation: generation.generation },
+        ...{ store: this.store, tier: projections, parser: null, pool },
         ...{ schema: `g${generation.generation}`, until: (await this.store.head()) ?? 0n },
         signal: new AbortController().signal,
       });

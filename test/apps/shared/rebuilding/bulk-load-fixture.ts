@@ -221,7 +221,6 @@ export class BulkLoadFixture {
       const { isComplete } = await replay({
         ...{ store: this.store, tier, parser: this.parser, until },
         pool: this.pool(this.urlOf(tier.tier), 'mailfold_projector'),
-        generation: generation.generation,
         schema: generation.targets[0]!.schema,
         signal: new AbortController().signal,
       });

@@ -95,7 +95,7 @@ export async function projectLive(
 ): Promise<void> {
   const signal = new AbortController().signal;
   for (const lease of await takeFreeLanes(projector, schema, 'test')) {
-    const lane = new Lane({ pool: projector, tier: tier.tier, generation: 1, schema, lease, signal });
+    const lane = new Lane({ pool: projector, tier: tier.tier, schema, lease, signal });
     for (const event of events) {
       const folded = foldEvent(tier, event);
       if (folded !== null) await lane.offer(partFor(lease.coverage, folded));
