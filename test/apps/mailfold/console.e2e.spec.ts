@@ -110,6 +110,34 @@ describe('the console', () => {
     ]);
   });
 
+  it('rebuilds range by range, and shows how far each of them is', async () => {
+    const task = { kind: 'rebuild', tiers: ['oltp'], rolling: 2, estimate: false };
+    const notBegun = { run: null, state: null };
+    expect(await ask('POST', '/v1/runs', task)).toMatchObject({
+      status: 201,
+      body: {
+        run: 2,
+        state: 'planned',
+        ranges: [
+          { ...notBegun, slots: { from: 0, to: 2047 } },
+          { ...notBegun, slots: { from: 2048, to: 4095 } },
+        ],
+      },
+    });
+    expect(await ask('POST', '/v1/runs/2/start', {})).toMatchObject({ status: 202 });
+    await eventually(
+      async () =>
+        expect((await ask('GET', '/v1/runs/2')).body).toMatchObject({
+          state: 'done',
+          ranges: [
+            { run: 3, state: 'done' },
+            { run: 4, state: 'done' },
+          ],
+        }),
+      90_000,
+    );
+  }, 120_000);
+
   it('describes every route', async () => {
     const { body } = await ask('GET', '/docs-json');
     expect(Object.keys(body['paths'] as object).sort()).toEqual([
