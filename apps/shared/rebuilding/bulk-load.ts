@@ -19,7 +19,7 @@ import type { RangeSummary, ScanPlan } from './scan/scan-plan';
 import { checkAgainstLedger, rangesDone, scanRanges, summariesOf } from './scan/scan-phase';
 import { followStopped, type StoppedTier } from './scan/stopped-sequences';
 import { areFinished, claimTarget, TargetPools } from './target-pools';
-import { threadsByDefault } from './threads';
+import { threadsOf } from './threads';
 
 export type { BulkLoadOptions, LoadOutcome, LoadProgress, TargetToLoad } from './contracts';
 
@@ -63,13 +63,12 @@ class BulkLoad {
   private readonly memoryMaxBytes: number;
 
   constructor(private readonly options: BulkLoadOptions) {
-    const { log, parallelism, memoryMaxBytes, onProgress } = options;
+    const { log, memoryMaxBytes, onProgress } = options;
     this.targets = new TargetPools(options.tiers);
     this.connections = new ReaderConnections(logAccess(log));
-    // A part of the log is read sooner than a second thread has begun.
-    const threads = options.only === undefined ? threadsByDefault() : 1;
-    this.readers = parallelism?.readers ?? threads;
-    this.folders = parallelism?.folders ?? threads;
+    const { readers, folders } = threadsOf(options);
+    this.readers = readers;
+    this.folders = folders;
     this.memoryMaxBytes = memoryMaxBytes ?? memoryMaxBytesDefault;
     this.progress = new ProgressReport(onProgress);
     const control = log.controlDatabaseUrl === undefined ? null : controlPool(log.controlDatabaseUrl);

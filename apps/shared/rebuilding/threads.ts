@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import type { BulkLoadOptions } from './contracts';
 
 const threadsMax = 4;
 /**
@@ -9,6 +10,16 @@ const threadsMax = 4;
  * makes the collector run in time. Bytes of bodies lie outside of the heap.
  */
 const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 };
+
+/** What reads the log, and what folds and loads afterwards, as asked for or as it is best. */
+export function threadsOf({ parallelism, only }: Pick<BulkLoadOptions, 'parallelism' | 'only'>): {
+  readonly readers: number;
+  readonly folders: number;
+} {
+  // A part of the log is read sooner than a second thread has begun.
+  const byDefault = only === undefined ? threadsByDefault() : 1;
+  return { readers: parallelism?.readers ?? byDefault, folders: parallelism?.folders ?? byDefault };
+}
 
 export function threadsByDefault(): number {
   return Math.min(availableParallelism(), threadsMax);

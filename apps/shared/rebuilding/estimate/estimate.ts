@@ -5,7 +5,7 @@ import { createPool } from '../../postgres/pool';
 import type { Poison } from '../contracts';
 import { logAccess } from '../log-access';
 import { ReaderConnections } from '../scan/reader-connections';
-import { threadsByDefault } from '../threads';
+import { threadsOf } from '../threads';
 import type { EstimateOptions } from './estimate-options';
 import { sum, type Figure } from './figure';
 import { freeBytes } from './resources';
@@ -75,7 +75,7 @@ export async function estimate(options: EstimateOptions): Promise<Estimate> {
   const preparing = (performance.now() - begun) / 1_000;
   try {
     mkdirSync(options.spoolFolder, { recursive: true, mode: 0o700 });
-    const readers = options.parallelism?.readers ?? threadsByDefault();
+    const { readers } = threadsOf(options);
     // One conversation is read through the whole log, and costs what it costs.
     const wanted = options.only?.entityId === undefined ? options.sampleEvents : Number.POSITIVE_INFINITY;
     const sample = await sampleOf(ledger, options.fence, readers, wanted);
@@ -129,7 +129,7 @@ async function put(
       found: poison.slice(0, poisonShownMax).map((each) => ({ ...each, position: each.position.toString() })),
       sequences: Math.round(poison.length * factor),
     },
-    servers: await roomNeeded(scratch, tables, options.parallelism),
+    servers: await roomNeeded(scratch, tables, options),
   };
 }
 

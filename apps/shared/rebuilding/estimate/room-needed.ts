@@ -1,5 +1,5 @@
 import type { BulkLoadOptions } from '../contracts';
-import { threadsByDefault } from '../threads';
+import { threadsOf } from '../threads';
 import { roomOf, type ServerRoom } from './resources';
 import type { ScratchTargets } from './scratch-targets';
 import type { TableEstimate } from './table-estimates';
@@ -26,12 +26,10 @@ const connectionsBesides = 4;
 export async function roomNeeded(
   { all }: ScratchTargets,
   tables: readonly TableEstimate[],
-  parallelism: BulkLoadOptions['parallelism'],
+  options: Pick<BulkLoadOptions, 'parallelism' | 'only'>,
 ): Promise<ServerNeed[]> {
-  const threads = Math.max(
-    parallelism?.readers ?? threadsByDefault(),
-    parallelism?.folders ?? threadsByDefault(),
-  );
+  const { readers, folders } = threadsOf(options);
+  const threads = Math.max(readers, folders);
   const servers = new Map<string, { room: ServerRoom; tiers: Set<string>; bytes: number; targets: number }>();
   for (const { pool, tier } of all) {
     const room = await roomOf(pool);

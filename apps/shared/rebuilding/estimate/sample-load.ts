@@ -9,7 +9,7 @@ import { beginRun, type Run } from '../run-manifest';
 import type { RangeSummary } from '../scan/scan-plan';
 import { scanRanges, summariesOf } from '../scan/scan-phase';
 import { tierNamed } from '../target-pools';
-import { threadsByDefault } from '../threads';
+import { threadsOf } from '../threads';
 import type { EstimateOptions } from './estimate-options';
 import { growthByTable } from './row-growth';
 import type { LogSample } from './sample';
@@ -49,9 +49,9 @@ export class SampleLoad {
     private readonly scratch: ScratchTargets,
     private readonly sample: LogSample,
   ) {
-    const { parallelism } = options;
-    this.readers = parallelism?.readers ?? threadsByDefault();
-    this.folders = parallelism?.folders ?? threadsByDefault();
+    const { readers, folders } = threadsOf(options);
+    this.readers = readers;
+    this.folders = folders;
     this.load = { ...options, tiers: scratch.tiers, poison: 'collect' };
     const lanes = scratch.all.map(({ place, coverage }) => ({ ...place, coverage }));
     const buckets = bucketsFor(scratch.tiers, this.folders * bucketsPerFolder);
