@@ -58,6 +58,6 @@ module.exports = {
   testTimeout: 120_000,
   // A snapshot that is missing is a failure here as well; `-u` writes it.
   ci: true,
-  // One more than the cores that CI has: test files spend much of their time waiting for processes, leases and disks.
-  maxWorkers: 3,
+  // As many as the cores that CI has: with more, whole systems starve each other, and time limits begin to decide.
+  maxWorkers: 2,
 };

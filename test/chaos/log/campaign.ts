@@ -29,6 +29,7 @@ export const logCampaign: Campaign = {
       isDone = await runIn(folder, options).catch((error: unknown) => {
         // A run that is cut off may fail in any way, and shows nothing by it.
         if (!options.signal.aborted) throw error;
+        if (options.json) print([JSON.stringify({ interrupted: true, passed: false })]);
         return true;
       });
       return isDone;
