@@ -158,10 +158,12 @@ describeOnEachServer('filters and checkpoints', (server) => {
       const end = await positionNow(server.client());
       const seen = checkpointed(before, newStream());
       await eventually(() => expect(seen.caughtUps).toBeGreaterThan(0));
-      const considered = (await allAfter(server.client(), before)).length;
       // On pages without a match the checkpoint is the page's start, so the last may be one interval behind.
       await eventually(() => expect(seen.checkpoints.length).toBeGreaterThanOrEqual(9));
-      expect(seen.checkpoints.length).toBeLessThanOrEqual(considered / interval + 2);
+      const met = seen.checkpoints.length;
+      // Read after they were counted: others write to this log, too, and what they write is considered as well.
+      const considered = (await allAfter(server.client(), before)).length;
+      expect(met).toBeLessThanOrEqual(considered / interval + 2);
       const inOrder = [...commits(seen)].sort((a, b) => (a < b ? -1 : 1));
       expect(commits(seen)).toEqual(inOrder);
       expect(commits(seen)[0]).toBeGreaterThanOrEqual(before.commit);

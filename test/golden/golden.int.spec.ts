@@ -73,7 +73,7 @@ async function rowsAfter(history: readonly Recorded<MailfoldEvent>[]): Promise<R
   for (const { projections, withContent } of projectionTiers) {
     const reader = new ContentReader(new MemoryEventStore(), parser);
     const joined = await Promise.all(
-      history.map((event) => (withContent ? reader.join(event) : Promise.resolve(event))),
+      history.map(async (event) => (withContent ? reader.join(event) : event)),
     );
     const events = joined.flatMap((event) => (event === null || 'undecodable' in event ? [] : [event]));
     for (const projection of projections)
@@ -168,7 +168,7 @@ describe('once the tenant is erased', () => {
     const { rootKey } = JSON.parse(readFileSync(keysFile, 'utf8')) as KeysFile;
     const keys = createKeyRing({ pool: golden.pool, rootKey: Buffer.from(rootKey, 'base64') });
     const reader = createEventCodec(keys);
-    const events = await Promise.all(samples.map(({ event }) => reader.decode(event)));
+    const events = await Promise.all(samples.map(async ({ event }) => reader.decode(event)));
     const unread = events.flatMap((event) => ('undecodable' in event ? [event.reason] : []));
     expect(unread).toEqual([]);
     expect(JSON.stringify(plain(events.map((event) => ({ ...event, position: 0 }))))).not.toMatch(
