@@ -11,9 +11,6 @@ const threadsMax = 4;
  */
 const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 };
 
-/** Those who read and write come first: on a machine that has nothing else to do, a nice value costs nothing. */
-const niceIncrement = 10;
-
 /** What reads the log, and what folds and loads afterwards, as asked for or as it is best. */
 export function threadsOf({ parallelism, only }: Pick<BulkLoadOptions, 'parallelism' | 'only'>): {
   readonly readers: number;
@@ -58,7 +55,8 @@ export class Threads<Task extends object, Result> {
       minThreads: threads,
       maxThreads: threads,
       concurrentTasksPerWorker: 1,
-      ...{ resourceLimits, niceIncrement, workerData },
+      resourceLimits,
+      workerData,
     });
   }
 
