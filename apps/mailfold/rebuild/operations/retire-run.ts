@@ -4,7 +4,7 @@ import { listGenerations, retireGeneration, type Generation } from '../../../sha
 import { shedMoved } from '../../../shared/generations/shed';
 import { projectionTier } from '../../../../projections/tiers';
 import { readPlacement, type Placement } from '../../../shared/generations/placement';
-import { lockRun } from '../run-lock';
+import { lockRun, type RunLock } from '../run-lock';
 import { refuseIllegal, RunRefused } from '../run-states';
 import type { Run, Runs } from '../runs';
 import type { Workplace } from '../workplace';
@@ -98,14 +98,27 @@ export async function discardRun(
   runs: Runs,
   run: Run,
 ): Promise<{ run: Run; dropped: Retired[] }> {
-  const discarded = run.state === 'discarded' ? run : await runs.step(run.run, 'discard', 'discarded');
-  const lock = await lockOnceFree(workplace, run.run);
-  try {
+  return discardWith(workplace, runs, run, async () => {
     const dropped: Retired[] = [];
     for (const { tier, generation } of await generationsOf(workplace, run)) {
       await retireGeneration(workplace.control, workplace.urls, tier, generation);
       dropped.push({ tier, generation, keeps: [] });
     }
+    return dropped;
+  });
+}
+
+/** Ends the run, waits until nobody works on it, and then drops what `drop` finds, and its folder. */
+export async function discardWith(
+  workplace: Workplace,
+  runs: Runs,
+  run: Run,
+  drop: (lock: RunLock) => Promise<Retired[]>,
+): Promise<{ run: Run; dropped: Retired[] }> {
+  const discarded = run.state === 'discarded' ? run : await runs.step(run.run, 'discard', 'discarded');
+  const lock = await lockOnceFree(workplace, run.run);
+  try {
+    const dropped = await drop(lock);
     await rm(workplace.runFolder(run.run), { recursive: true, force: true });
     return { run: discarded, dropped };
   } finally {
@@ -113,7 +126,7 @@ export async function discardRun(
   }
 }
 
-export async function lockOnceFree(workplace: Workplace, run: number) {
+async function lockOnceFree(workplace: Workplace, run: number): Promise<RunLock> {
   const deadline = Date.now() + lockTimeoutMs;
   for (;;) {
     try {

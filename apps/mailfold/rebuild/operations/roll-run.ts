@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import type { SlotRange } from '../../../shared/generations/coverage';
 import { readPlacement } from '../../../shared/generations/placement';
 import { layoutOf } from '../layout';
@@ -11,7 +10,7 @@ import { cutOverRun } from './cut-over-run';
 import { fillRun } from './fill-run';
 import type { FillWork } from './follow-log';
 import { verifyRun } from './proof';
-import { discardRun, lockOnceFree, retireRun, type Retired } from './retire-run';
+import { discardRun, discardWith, retireRun, type Retired } from './retire-run';
 
 /** One range of a rolling rebuild. */
 export interface RangeView {
@@ -71,17 +70,12 @@ export async function discardRolling(
         'rollback',
         'retire',
       ]);
-  const discarded = run.state === 'discarded' ? run : await runs.step(run.run, 'discard', 'discarded');
-  const lock = await lockOnceFree(workplace, run.run);
-  try {
+  return discardWith(workplace, runs, run, async () => {
     const dropped: Retired[] = [];
     for (const part of (await runs.partsOf(run.run)).values())
       if (part.state !== 'done') dropped.push(...(await discardRun(workplace, runs, part)).dropped);
-    await rm(workplace.runFolder(run.run), { recursive: true, force: true });
-    return { run: discarded, dropped };
-  } finally {
-    await lock.release();
-  }
+    return dropped;
+  });
 }
 
 async function partFor(workplace: Workplace, runs: Runs, spec: RangeSpec): Promise<Run> {

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import type { ProjectionTier } from '../../../../projections/tier';
 import { cutOver } from '../../../shared/generations/cut-over';
 import { listGenerations, retireGeneration, type Generation } from '../../../shared/generations/generations';
@@ -13,7 +12,7 @@ import type { CutOverOptions } from './cut-over-run';
 import { followLog, type FillWork } from './follow-log';
 import { refuseUnproven } from './proof';
 import { pinnedGeneration, plannedReturn, returnOf, type TenantReturn } from './returned-tenant';
-import { closeSuperseded, lockOnceFree, type Retired } from './retire-run';
+import { closeSuperseded, discardWith, type Retired } from './retire-run';
 
 /** Brings the rows to the targets that serve the tenant's slots, which keep them up to date from then on. */
 export async function fillReturn(workplace: Workplace, run: Run, work: FillWork): Promise<void> {
@@ -103,9 +102,7 @@ export async function discardReturn(
   runs: Runs,
   run: Run,
 ): Promise<{ run: Run; dropped: Retired[] }> {
-  const discarded = run.state === 'discarded' ? run : await runs.step(run.run, 'discard', 'discarded');
-  const lock = await lockOnceFree(workplace, run.run);
-  try {
+  return discardWith(workplace, runs, run, async (lock) => {
     const { tier, tenantId, pinnedTo } = plannedReturn(run);
     const placement = await readPlacement(workplace.control, tier.tier);
     const isOurs = pinnedGeneration(placement, tenantId) === pinnedTo;
@@ -116,11 +113,8 @@ export async function discardReturn(
       const shed = await shedMoved({ ...optionsOf(workplace, { tier, tenantId }, lock.lost), generation });
       dropped.push({ tier: tier.tier, generation, keeps: shed.targets.map(({ schema }) => schema) });
     }
-    await rm(workplace.runFolder(run.run), { recursive: true, force: true });
-    return { run: discarded, dropped };
-  } finally {
-    await lock.release();
-  }
+    return dropped;
+  });
 }
 
 /** A run that pinned a tenant is done only once it has had the tenant given up. */
