@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
+import { samplePath } from '../../apps/dev/demo-sample';
+import type { WholeSystem } from './whole-system';
 
 export interface MailfoldRun {
   readonly exitCode: number | null;
@@ -55,4 +57,13 @@ export interface ImportedMail {
 
 export function importedMails({ records }: MailfoldRun): ImportedMail[] {
   return records.filter(({ type }) => type === 'mail') as unknown as ImportedMail[];
+}
+
+/** Fills a new mailbox of the system with the sample mails, by `mailfold import`. */
+export async function importSample(system: WholeSystem): Promise<void> {
+  const mailboxId = await system.createMailbox();
+  const { exitCode } = await mailfold(['import', samplePath(), '--mailbox', mailboxId], {
+    env: system.cliEnvironment,
+  });
+  expect(exitCode).toBe(0);
 }

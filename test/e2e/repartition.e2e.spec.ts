@@ -7,7 +7,7 @@ const quietCanary = ['--canary', '--canary-pause-ms', '50'];
 const bothDatabases = ['--databases', `${firstDatabase},${secondDatabase}`];
 const toTheEnd = ['--verify', '--cutover', '--retire'];
 
-/** `REPARTITION=full` drives every scope of a rebuild as well. Without it the suite keeps to what moves rows. */
+/** `REPARTITION=full` drives these scopes of a rebuild as well. They take half a minute, of which the suite has none to spare. */
 const inFull = process.env['REPARTITION'] === 'full' ? it : it.skip;
 
 /** One system with a second database, read and written to all the time; each test finds it as the one before has left it. */

@@ -1,5 +1,4 @@
-import { samplePath } from '../../../apps/dev/demo-sample';
-import { mailfold } from '../../e2e/mailfold-process';
+import { importSample } from '../../e2e/mailfold-process';
 import { WholeSystem } from '../../e2e/whole-system';
 import { eventually } from '../../support/eventually';
 
@@ -11,11 +10,7 @@ describe('the console', () => {
   beforeAll(async () => {
     system = await WholeSystem.start();
     env = system.env;
-    const mailboxId = await system.createMailbox();
-    const imported = await mailfold(['import', samplePath(), '--mailbox', mailboxId], {
-      env: system.cliEnvironment,
-    });
-    expect(imported.exitCode).toBe(0);
+    await importSample(system);
   }, 120_000);
   afterAll(() => system?.stop(), 30_000);
 

@@ -1,6 +1,5 @@
-import { samplePath } from '../../../../apps/dev/demo-sample';
 import type { RunView } from '../../../../apps/mailfold/rebuild/operations/run-view';
-import { mailfold } from '../../../e2e/mailfold-process';
+import { importSample, mailfold } from '../../../e2e/mailfold-process';
 import { WholeSystem } from '../../../e2e/whole-system';
 import { eventually } from '../../../support/eventually';
 import { queryAsSuperuser } from '../../../support/postgres';
@@ -12,11 +11,7 @@ describe('mailfold rebuild plan', () => {
   beforeAll(async () => {
     system = await WholeSystem.start();
     env = system.env;
-    const mailboxId = await system.createMailbox();
-    const imported = await mailfold(['import', samplePath(), '--mailbox', mailboxId], {
-      env: system.cliEnvironment,
-    });
-    expect(imported.exitCode).toBe(0);
+    await importSample(system);
   }, 120_000);
   afterAll(() => system?.stop(), 30_000);
 
