@@ -23,6 +23,8 @@ interface Counts {
 
 export type DailyAnalyticsRow = Counts & { readonly day: string; readonly email_account_id: string };
 
+type Sums = { -readonly [Column in keyof DailyAnalyticsRow]: DailyAnalyticsRow[Column] };
+
 export const dailyAnalyticsTable: Table<DailyAnalyticsRow> = {
   name: 'daily_analytics',
   primaryKey: ['day', 'email_account_id'],
@@ -103,12 +105,9 @@ function added(event: ProjectedEvent, mailboxId: string, counts: Partial<Counts>
   const { tenantId } = event.metadata;
   const day = instant(happenedAt(event)).slice(0, 'YYYY-MM-DD'.length);
   return rowOperation(dailyAnalyticsTable, { tenantId, slotEntityId: mailboxId }, [day, mailboxId], (row) => {
-    const before: Counts = row ?? nothing;
-    const names = Object.keys(nothing) as (keyof Counts)[];
-    const sums = Object.fromEntries(
-      names.map((name) => [name, before[name] + (counts[name] ?? 0)]),
-    ) as unknown as Counts;
-    return { day, email_account_id: mailboxId, ...sums };
+    const sums: Sums = { ...(row ?? nothing), day, email_account_id: mailboxId };
+    for (const [name, count] of Object.entries(counts)) sums[name as keyof Counts] += count;
+    return sums;
   });
 }
 

@@ -121,7 +121,7 @@ function changed(row: ConversationRow | null, event: Recorded<ConversationEvent>
     case 'MessageDetached':
       return detached(row, event.data.messageId);
     case 'ConversationMerged':
-      return { ...row, status: 'merged', merged_into: event.data.into, message_count: 0, ...unread([]) };
+      return { ...withUnread(row, []), status: 'merged', merged_into: event.data.into, message_count: 0 };
     case 'ConversationStatusChanged':
       return { ...row, status: event.data.to };
     case 'ConversationAssigned':
@@ -129,15 +129,13 @@ function changed(row: ConversationRow | null, event: Recorded<ConversationEvent>
     case 'ConversationUnassigned':
       return { ...row, assigned_agent_id: null };
     case 'ConversationRead':
-      return { ...row, ...unread([]) };
+      return withUnread(row, []);
     case 'ConversationMarkedUnread':
       return markedUnread(row);
     case 'NoteAdded':
       return row;
   }
 }
-
-const noMessage = { last_message_id: null, last_from: '', preview: '', last_message_at: null };
 
 /** Also the way back of a conversation that had been merged away and is needed again. */
 function opened(row: ConversationRow | null, { data }: ConversationOpened): ConversationRow {
@@ -147,9 +145,13 @@ function opened(row: ConversationRow | null, { data }: ConversationOpened): Conv
     subject: data.subject,
     status: 'open',
     assigned_agent_id: null,
+    unread_count: 0,
     message_count: 0,
-    ...unread([]),
-    ...noMessage,
+    unread_message_ids: [],
+    last_message_id: null,
+    last_from: '',
+    preview: '',
+    last_message_at: null,
     merged_into: null,
     created_at: row?.created_at ?? instant(data.openedAt),
     updated_at: instant(data.openedAt),
@@ -160,17 +162,16 @@ function opened(row: ConversationRow | null, { data }: ConversationOpened): Conv
 function attached(row: ConversationRow, { data }: MessageAttached): ConversationRow {
   const at = instant(data.at);
   const isNewest = row.last_message_at === null || at >= row.last_message_at;
-  const newest = {
+  const unreadIds =
+    data.direction === 'inbound' ? [...row.unread_message_ids, data.messageId] : row.unread_message_ids;
+  const counted = { ...withUnread(row, unreadIds), message_count: row.message_count + 1 };
+  if (!isNewest) return counted;
+  return {
+    ...counted,
     last_message_id: data.messageId,
     last_from: data.from,
     preview: data.preview,
     last_message_at: at,
-  };
-  return {
-    ...row,
-    ...(isNewest ? newest : {}),
-    message_count: row.message_count + 1,
-    ...(data.direction === 'inbound' ? unread([...row.unread_message_ids, data.messageId]) : {}),
   };
 }
 
@@ -181,22 +182,22 @@ function attached(row: ConversationRow, { data }: MessageAttached): Conversation
 function detached(row: ConversationRow, messageId: string): ConversationRow {
   const messageCount = Math.max(0, row.message_count - 1);
   const isUnread = (mark: string) => mark !== messageId && messageCount > 0;
-  return {
-    ...row,
-    ...(messageId === row.last_message_id ? noMessage : {}),
+  const counted = {
+    ...withUnread(row, row.unread_message_ids.filter(isUnread)),
     message_count: messageCount,
-    ...unread(row.unread_message_ids.filter(isUnread)),
   };
+  if (messageId !== row.last_message_id) return counted;
+  return { ...counted, last_message_id: null, last_from: '', preview: '', last_message_at: null };
 }
 
 /** The mark is the conversation's own, so that no message which leaves later takes it along. */
 function markedUnread(row: ConversationRow): ConversationRow {
   if (row.unread_count > 0 || row.message_count === 0) return row;
-  return { ...row, ...unread([row.id]) };
+  return withUnread(row, [row.id]);
 }
 
-function unread(messageIds: readonly string[]): Pick<ConversationRow, 'unread_count' | 'unread_message_ids'> {
-  return { unread_count: messageIds.length, unread_message_ids: messageIds };
+function withUnread(row: ConversationRow, messageIds: readonly string[]): ConversationRow {
+  return { ...row, unread_count: messageIds.length, unread_message_ids: messageIds };
 }
 
 /** Whatever an event did, the row shows its revision; the inbox order follows everything but reading. */

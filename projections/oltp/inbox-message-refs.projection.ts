@@ -129,21 +129,26 @@ function stored(
   data: MessageReceived['data'] | MessageSubmitted['data'],
   place: Place,
 ): RowOperation[] {
-  const row = {
+  // Columns by name: a spread that is not the first thing of a literal costs more than all the rest of it (V8, measured).
+  const row = (): MessageRefRow => ({
     ...unplaced(event, data.messageId, data.mailboxId, data.content.storageKey),
-    ...place,
+    direction: place.direction,
+    message_type: place.message_type,
+    status: place.status,
+    sent_at: place.sent_at,
+    processed: place.processed,
     from_email: truncated(data.from[0]?.address ?? '', addressLengthMax),
     to_email: data.to[0] ? truncated(data.to[0].address, addressLengthMax) : null,
     subject: truncated(data.subject, subjectLengthMax),
     preview: data.preview,
     attachment_count: data.attachmentCount,
     thread_node_id: data.threadNodeId,
-  };
-  return [onMessage(event, data.messageId, () => row), ...recipientsOf(event, data)];
+  });
+  return [onMessage(event, data.messageId, row), ...recipientsOf(event, data)];
 }
 
 function parked(event: ProjectedEvent, data: MessageParked['data']): RowOperation[] {
-  const row: MessageRefRow = {
+  const row = (): MessageRefRow => ({
     ...unplaced(event, data.messageId, data.mailboxId, data.content.storageKey),
     direction: 'inbound',
     message_type: 'email',
@@ -156,8 +161,8 @@ function parked(event: ProjectedEvent, data: MessageParked['data']): RowOperatio
     preview: data.reason,
     attachment_count: 0,
     thread_node_id: null,
-  };
-  return [onMessage(event, data.messageId, () => row)];
+  });
+  return [onMessage(event, data.messageId, row)];
 }
 
 function unplaced(event: ProjectedEvent, id: string, mailboxId: string, storageKey: string) {
@@ -204,9 +209,9 @@ function recipientsOf(
     addresses.map(({ name, address }) => ({ kind, name, address }));
   return [...named('from', from), ...named('to', to), ...named('cc', cc)].map((recipient, ordinal) =>
     rowOperation(messageRecipientsTable, owner(event, messageId), [messageId, ordinal], () => ({
+      ...recipient,
       message_id: messageId,
       ordinal,
-      ...recipient,
     })),
   );
 }

@@ -44,10 +44,8 @@ async function readMail(bytes: Buffer): Promise<ParsedMail> {
     maxNestingDepth: mailCaps.depthMax,
     maxHeadersSize: mailCaps.headerBytesMax,
   });
-  const mail = {
-    ...envelopeOf(email, outline.parts),
-    ...contentOf(email, bytes.subarray(outline.bodyStart)),
-  };
+  const { text, html, attachments } = contentOf(email, bytes.subarray(outline.bodyStart));
+  const mail = { ...envelopeOf(email, outline.parts), text, html, attachments };
   return {
     ...mail,
     preview: previewOf(mail.text, mail.html),
@@ -64,6 +62,7 @@ function envelopeOf(email: Email, outline: OutlinePart[]): Envelope {
   const from = addresses('from');
   const recipients = { to: addresses('to'), cc: addresses('cc'), bcc: addresses('bcc') };
   checkRecipients(recipients);
+  const { messageType, autoSubmitted } = messageTypeOf(header, outline, from[0]?.address ?? '');
   return {
     messageIdHeader: normaliseMessageId(storableText(header('message-id'))),
     inReplyTo: parseMessageIds(storableText(header('in-reply-to'))).slice(0, mailCaps.referencesMax),
@@ -71,10 +70,13 @@ function envelopeOf(email: Email, outline: OutlinePart[]): Envelope {
     from,
     sender: addresses('sender'),
     replyTo: addresses('reply-to'),
-    ...recipients,
+    to: recipients.to,
+    cc: recipients.cc,
+    bcc: recipients.bcc,
     subject: storableLine(email.subject ?? ''),
     sentAt: readMailDate(header('date')),
-    ...messageTypeOf(header, outline, from[0]?.address ?? ''),
+    messageType,
+    autoSubmitted,
     listId: readListId(header('list-id')),
     headers: email.headers
       .filter(({ originalKey }) => fieldName.test(`${originalKey}:`))

@@ -13,7 +13,9 @@ export function microsecondsOf(text: string): number | bigint | null {
   if (text.length !== 24 || text[10] !== 'T' || text[13] !== ':' || text[16] !== ':') return null;
   if (text[19] !== '.' || text[23] !== 'Z') return null;
   const day = dayAt(text);
-  const [hour, minute, second] = [number(text, 11, 13), number(text, 14, 16), number(text, 17, 19)];
+  const hour = number(text, 11, 13);
+  const minute = number(text, 14, 16);
+  const second = number(text, 17, 19);
   const ms = number(text, 20, 23);
   if (day === null || hour > 23 || minute > 59 || second > 59 || ms > 999) return null;
   if (hour < 0 || minute < 0 || second < 0 || ms < 0) return null;
@@ -24,7 +26,9 @@ export function microsecondsOf(text: string): number | bigint | null {
 
 function dayAt(text: string): number | null {
   if (text[4] !== '-' || text[7] !== '-') return null;
-  const [year, month, day] = [number(text, 0, 4), number(text, 5, 7), number(text, 8, 10)];
+  const year = number(text, 0, 4);
+  const month = number(text, 5, 7);
+  const day = number(text, 8, 10);
   // PostgreSQL has no year 0.
   if (year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return null;
   return civilDay(year, month, day) - epochDay;
