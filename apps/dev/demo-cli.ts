@@ -1,20 +1,26 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { UnexpectedAnswer } from './demo-expectation';
 
 export type CliRecord = Readonly<Record<string, unknown>>;
 
-/** Runs `mailfold <args> --json` as a process of its own; resolves to the documents it printed. `onNotice` hears its stderr. */
+/** Whatever it is at can be cut off (reliability.md F4). */
+const stopTimeoutMs = 3_000;
+
+/**
+ * Runs `mailfold <args> --json` as a process of its own; resolves to the documents it printed. `onNotice` hears its stderr.
+ * When aborted, the process is stopped, and gone before this rejects.
+ */
 export async function runMailfold(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   signal: AbortSignal,
   onNotice: (text: string) => void = () => undefined,
 ): Promise<CliRecord[]> {
+  signal.throwIfAborted();
   const child = spawn(process.execPath, [join(__dirname, '..', 'mailfold', 'main.js'), '--json', ...args], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    signal,
   });
   let stdout = '';
   let stderr = '';
@@ -23,14 +29,30 @@ export async function runMailfold(
     stderr += text;
     onNotice(text);
   });
-  const exitCode = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', resolve);
-  });
+  const exitCode = await endOf(child, signal);
+  signal.throwIfAborted();
   if (exitCode !== 0)
     throw new UnexpectedAnswer(`mailfold ${args.join(' ')}: ${stderr.trim()}`, 'exit code 0', exitCode);
   return stdout
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as CliRecord);
+}
+
+async function endOf(child: ChildProcess, signal: AbortSignal): Promise<number | null> {
+  const ended = new AbortController();
+  const stop = (): void => {
+    child.kill('SIGTERM');
+    const forced = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs);
+    ended.signal.addEventListener('abort', () => clearTimeout(forced));
+  };
+  signal.addEventListener('abort', stop, { signal: ended.signal });
+  try {
+    return await new Promise((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', resolve);
+    });
+  } finally {
+    ended.abort();
+  }
 }

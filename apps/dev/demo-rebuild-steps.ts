@@ -1,29 +1,38 @@
 import { z } from 'zod';
+import { certificateLines, shownCertificate, type ShownCertificate } from './demo-certificate';
 import { runMailfold } from './demo-cli';
-import { expectEqual } from './demo-expectation';
+import { expectEqual, UnexpectedAnswer } from './demo-expectation';
+import { figure, indented, type Stage } from './demo-step';
 import type { System } from './system';
+
+type Told<Result = void> = Promise<{ result: Result; told: string }>;
 
 /** The steps of a re-partition as an operator takes them, each with what it told. */
 export interface RebuildSteps {
-  fill(): Promise<{ result: number; told: string }>;
-  verify(run: number): Promise<{ result: void; told: string }>;
-  cutOver(run: number): Promise<{ result: void; told: string }>;
-  rollBack(run: number): Promise<{ result: void; told: string }>;
+  fill(): Told<number>;
+  verify(run: number): Told;
+  cutOver(run: number): Told;
+  /** From here on as a program takes them: over HTTP, at the console, without the start of a process in their time. */
+  rollBackByConsole(run: number): Told;
+  verifyByConsole(run: number): Told;
+  cutOverByConsole(run: number): Told;
 }
 
-const certificate = z.object({
-  position: z.string(),
-  heldMs: z.number(),
-  holds: z.boolean(),
-  tables: z.array(
-    z.object({ table: z.string(), rows: z.tuple([z.number(), z.number()]), isEqual: z.boolean() }),
-  ),
-  gates: z.array(z.object({ gate: z.string(), holds: z.boolean().nullable(), detail: z.array(z.string()) })),
-});
 const runView = z.object({
   run: z.number(),
   state: z.string(),
-  generations: z.array(z.object({ targets: z.array(z.object({ databaseRef: z.string() })) })),
+  generations: z.array(
+    z.object({
+      generation: z.number(),
+      targets: z.array(
+        z.object({
+          databaseRef: z.string(),
+          schema: z.string(),
+          slots: z.object({ from: z.number(), to: z.number() }),
+        }),
+      ),
+    }),
+  ),
   certificates: z.record(z.string(), z.unknown()),
 });
 type RunView = z.infer<typeof runView>;
@@ -31,48 +40,65 @@ type RunView = z.infer<typeof runView>;
 const databases = 'OLTP_DATABASE_URL,OLTP_DATABASE_URL_B';
 const canaryPauseMs = '300';
 
-export function rebuildSteps(
-  system: System,
-  write: (line: string) => void,
-  signal: AbortSignal,
-): RebuildSteps {
-  const mailfold = async (args: readonly string[], state: string): Promise<RunView> => {
-    const tell = (text: string): void => {
-      for (const line of text.split('\n')) if (line.trim() !== '') write(`  ${line.trim()}`);
-    };
-    const records = await runMailfold(['repartition', ...args], system.environment, signal, tell);
-    const view = runView.parse(records.at(-1));
-    expectEqual(`the run after mailfold repartition ${args[0] ?? ''}`, view.state, state);
+export function rebuildSteps(system: System, { write, signal }: Stage): RebuildSteps {
+  const expectState = (what: string, view: RunView, state: string): RunView => {
+    expectEqual(`the run after ${what}`, view.state, state);
     return view;
+  };
+  const mailfold = async (args: readonly string[], state: string): Promise<RunView> => {
+    const records = await runMailfold(['repartition', ...args], system.environment, signal, indented(write));
+    return expectState(`mailfold repartition ${args[0] ?? ''}`, runView.parse(records.at(-1)), state);
+  };
+  const console = async (run: number, action: string, state: string): Promise<RunView> =>
+    expectState(action, await postToConsole(system, `/v1/runs/${run}/${action}`, signal), state);
+  const proved = (view: RunView): { result: undefined; told: string } => {
+    const certificate = shownCertificate.parse(view.certificates['oltp']);
+    for (const line of certificateLines(certificate)) write(`  ${line}`);
+    return { result: undefined, told: heldFor(certificate) };
   };
   return {
     fill: async () => {
       const asked = ['run', 'oltp', '--shards', '4', '--databases', databases, '--source', 'replay'];
       const { run, generations } = await mailfold(asked, 'loaded');
       const targets = generations.flatMap((generation) => generation.targets);
-      const used = new Set(targets.map(({ databaseRef }) => databaseRef)).size;
-      return { result: run, told: `run ${run}, ${targets.length} shards in ${used} databases` };
+      for (const { slots, databaseRef, schema } of targets)
+        write(`  slots ${slots.from}-${slots.to} in schema ${schema} of ${databaseRef}`);
+      const told = `run ${run}; three quarters of the slots are in ${targets.length} new shards, the first quarter stays where it is`;
+      return { result: run, told };
     },
-    verify: async (run) => {
-      const { certificates } = await mailfold(['verify', String(run)], 'verified');
-      const { position, heldMs, tables, gates } = certificate.parse(certificates['oltp']);
-      for (const { gate, holds, detail } of gates)
-        write(
-          `  ${gate}: ${holds === null ? 'not run' : holds ? 'holds' : 'BROKEN'} ${detail[0] ?? ''}`.trimEnd(),
-        );
-      const rows = tables.reduce((sum, table) => sum + table.rows[0], 0);
-      return {
-        result: undefined,
-        told: `${rows.toLocaleString('en-US')} rows of ${tables.length} tables equal at position ${position}, lanes held ${heldMs.toFixed(1)} ms`,
-      };
-    },
+    verify: async (run) => proved(await mailfold(['verify', String(run)], 'verified')),
     cutOver: async (run) => {
       await mailfold(['cutover', String(run), '--canary', '--canary-pause-ms', canaryPauseMs], 'serving');
       return { result: undefined, told: 'four shards serve' };
     },
-    rollBack: async (run) => {
-      await mailfold(['rollback', String(run)], 'rolled-back');
-      return { result: undefined, told: 'generation 1, which was kept up to date, serves again' };
+    rollBackByConsole: async (run) => {
+      await console(run, 'rollback', 'rolled-back');
+      return { result: undefined, told: 'one shard, which was kept up to date meanwhile, serves all again' };
+    },
+    verifyByConsole: async (run) => proved(await console(run, 'verify', 'verified')),
+    cutOverByConsole: async (run) => {
+      await console(run, 'cutover', 'serving');
+      return { result: undefined, told: 'four shards serve' };
     },
   };
+}
+
+function heldFor({ heldMs }: ShownCertificate): string {
+  return `the certificate holds; for it the projector's lanes stood still for ${figure(Math.round(heldMs))} ms`;
+}
+
+async function postToConsole(
+  { urls, secrets }: Pick<System, 'urls' | 'secrets'>,
+  path: string,
+  signal: AbortSignal,
+): Promise<RunView> {
+  const response = await fetch(urls.console + path, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${secrets.adminKey}`, 'content-type': 'application/json' },
+    body: '{}',
+    signal,
+  });
+  const text = await response.text();
+  if (response.status !== 200) throw new UnexpectedAnswer(`POST ${path}`, 200, `${response.status} ${text}`);
+  return runView.parse(JSON.parse(text));
 }

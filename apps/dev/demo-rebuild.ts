@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { removeDataDirectory } from '../shared/embedded/directories';
 import { DemoClient } from './demo-client';
 import { expectEqual } from './demo-expectation';
-import { readContinuously, type ReadsSeen } from './demo-reader';
-import { rebuildSteps, type RebuildSteps } from './demo-rebuild-steps';
+import { fillFromNothing } from './demo-first-fill';
 import { conversationPage } from './demo-mail-steps';
-import { isAlive, step } from './demo-step';
-import { writeContinuously, type WritesDone } from './live-writes';
-import { appendSampleLog } from './sample-log/append-sample-log';
+import { readContinuously, type ReadsSeen } from './demo-reader';
 import { openSample, type OpenSample } from './demo-rebuild-sample';
+import { rebuildSteps, type RebuildSteps } from './demo-rebuild-steps';
+import { figure, isAlive, step, type Stage } from './demo-step';
+import { writeContinuously, type WritesDone } from './live-writes';
 import { startShardedSystem, type ShardedSystem } from './sharded-system';
 
 const seed = 20_260_101;
@@ -21,15 +21,14 @@ const durationMaxMs = 60 * 60_000;
 /** Tenants whose screens are read meanwhile. */
 const tenantsRead = 4;
 
-type Write = (line: string) => void;
-
 /**
  * A tier that serves is spread over four shards in two databases, while others read and write: re-partition, proof, canary,
  * way back, and again; on a system of its own that leaves nothing behind. Prints a line per step.
- * Throws UnexpectedAnswer at the first thing that is not as it must be, and after an hour whatever it does.
+ * Throws UnexpectedAnswer at the first thing that is not as it must be, the signal's reason when stopped, and after an hour
+ * whatever it does.
  */
 export async function runRebuildDemo(
-  write: Write,
+  write: Stage['write'],
   stop: AbortSignal,
   { events }: { readonly events: number },
 ): Promise<void> {
@@ -37,36 +36,52 @@ export async function runRebuildDemo(
   const limit = AbortSignal.timeout(durationMaxMs);
   const signal = AbortSignal.any([stop, limit]);
   const dataDir = mkdtempSync(join(tmpdir(), 'mailfold-demo-'));
-  let pids: number[] = [];
-  let seen: Traffic | undefined;
+  let ran: Ran;
   try {
-    const system = await step(write, 'Start everything, with a second database for the tier', async () => {
-      const started = await startShardedSystem({ dataDir, oltpDatabases: ['B'], signal });
-      pids = Object.values(started.pids());
-      return { result: started, told: `${pids.length} processes` };
-    });
-    try {
-      seen = await tell(system, write, { events, signal });
-    } catch (error) {
-      if (!limit.aborted) throw error;
-      throw new Error(`The demo did not end within ${durationMaxMs / 60_000} minutes.`, { cause: error });
-    } finally {
-      await system.stop();
-    }
+    ran = await runIn(dataDir, events, { write, signal });
+  } catch (error) {
+    // What fails once the demo was stopped fails because of that.
+    if (stop.aborted) throw stop.reason;
+    if (!limit.aborted) throw error;
+    throw new Error(`The demo did not end within ${durationMaxMs / 60_000} minutes.`, { cause: error });
   } finally {
     await removeDataDirectory(dataDir);
   }
+  stop.throwIfAborted();
   await step(write, 'Stop', async () => {
-    expectEqual('the processes left', pids.filter(isAlive), []);
+    expectEqual('the processes left', ran.pids.filter(isAlive), []);
     expectEqual('the data folder', existsSync(dataDir), false);
     return { result: undefined, told: 'no process and no file is left' };
   });
-  const { reads, writes } = seen;
+  const { reads, writes } = ran.traffic;
   write(
     `Demo done in ${((Date.now() - startedAt) / 1_000).toFixed(1)} s: ${figure(reads.reads)} reads, 0 errors, ` +
-      `slowest ${Math.round(reads.slowestMs)} ms, positions never back; ${figure(writes.events)} events written meanwhile, ` +
-      `slowest ${Math.round(writes.slowestMs)} ms.`,
+      `slowest ${Math.round(reads.slowestMs)} ms, no position went back; ${figure(writes.events)} events written meanwhile, ` +
+      `0 errors, slowest ${Math.round(writes.slowestMs)} ms.`,
   );
+}
+
+interface Ran {
+  readonly traffic: Traffic;
+  /** Of all that ran for it. */
+  readonly pids: readonly number[];
+}
+
+/** Nothing of the system runs afterwards. */
+async function runIn(dataDir: string, events: number, stage: Stage): Promise<Ran> {
+  const { write, signal } = stage;
+  const title = 'Start a whole Mailfold, but for the projector, with two databases for the OLTP tier';
+  const system = await step(write, title, async () => {
+    const options = { dataDir, oltpDatabases: ['B'], withoutProjector: true, signal };
+    const started = await startShardedSystem(options);
+    return { result: started, told: `${Object.keys(started.pids()).length} processes` };
+  });
+  try {
+    const traffic = await tell(system, events, stage);
+    return { traffic, pids: Object.values(system.pids()) };
+  } finally {
+    await system.stop();
+  }
 }
 
 interface Traffic {
@@ -74,26 +89,15 @@ interface Traffic {
   readonly writes: WritesDone;
 }
 
-async function tell(
-  system: ShardedSystem,
-  write: Write,
-  { events, signal }: { events: number; signal: AbortSignal },
-): Promise<Traffic> {
+async function tell(system: ShardedSystem, events: number, stage: Stage): Promise<Traffic> {
+  const { write } = stage;
   const sample = openSample(system, { seed, events });
   try {
-    await step(write, `Write a log of ${figure(events)} events`, async () => {
-      const onProgress = everyFewSeconds((written) => write(`  ${figure(written)} events …`));
-      const { store, log } = sample;
-      const appended = await appendSampleLog(store, log.acts, { signal, eventsMin: events, onProgress });
-      signal.throwIfAborted();
-      return { result: appended, told: `${figure(log.tenants.length)} tenants` };
-    });
-    await step(write, 'Let the tier come to its end', async () => {
-      const onProgress = everyFewSeconds((behind) => write(`  ${figure(behind)} positions behind …`));
-      await sample.untilShown(onProgress, signal);
-      return { result: undefined, told: 'generation 1 serves, in one database' };
-    });
-    return await underTraffic(system, sample, (steps) => repartition(steps, write), { write, signal });
+    await fillFromNothing(system, sample, events, stage);
+    write(
+      `  From here on ${tenantsRead} teams read their inboxes all the time, and ${eventsWrittenPerSecond} events/s come in.`,
+    );
+    return await underTraffic(system, sample, (steps) => repartition(steps, write), stage);
   } finally {
     await sample.close();
   }
@@ -104,7 +108,7 @@ async function underTraffic(
   system: ShardedSystem,
   { store, log }: OpenSample,
   work: (steps: RebuildSteps) => Promise<void>,
-  { write, signal }: { write: Write; signal: AbortSignal },
+  stage: Stage,
 ): Promise<Traffic> {
   const clients = log.tenants.slice(0, tenantsRead).map(({ apiKey }) => new DemoClient(system.urls, apiKey));
   const readers = clients.map((client) =>
@@ -114,7 +118,7 @@ async function underTraffic(
   const reads: ReadsSeen[] = [];
   let writes: WritesDone | undefined;
   try {
-    await work(rebuildSteps(system, write, signal));
+    await work(rebuildSteps(system, stage));
   } finally {
     writes = await writer.stop();
     for (const reader of readers) reads.push(await reader.stop());
@@ -138,25 +142,11 @@ async function underTraffic(
   return { reads: seen, writes };
 }
 
-async function repartition(steps: RebuildSteps, write: Write): Promise<void> {
-  const run = await step(write, 'Fill four shards in two databases from the log', () => steps.fill());
+async function repartition(steps: RebuildSteps, write: Stage['write']): Promise<void> {
+  const run = await step(write, 'Spread the OLTP tier over four shards in two databases', () => steps.fill());
   await step(write, 'Prove that they hold what serves', () => steps.verify(run));
   await step(write, 'Cut over: one slot, eight, all', () => steps.cutOver(run));
-  await step(write, 'Take it back', () => steps.rollBack(run));
-  await step(write, 'Prove it once more, for the certificate is of before', () => steps.verify(run));
-  await step(write, 'Cut over again', () => steps.cutOver(run));
-}
-
-function figure(count: number): string {
-  return count.toLocaleString('en-US');
-}
-
-function everyFewSeconds(tellFigure: (value: number) => void): (value: number) => void {
-  const intervalMs = 5_000;
-  let lastAt = Date.now();
-  return (value) => {
-    if (Date.now() - lastAt < intervalMs) return;
-    lastAt = Date.now();
-    tellFigure(value);
-  };
+  await step(write, 'Roll back, at the console', () => steps.rollBackByConsole(run));
+  await step(write, 'Prove it again, as it must be after a rollback', () => steps.verifyByConsole(run));
+  await step(write, 'Cut over again, all at once', () => steps.cutOverByConsole(run));
 }

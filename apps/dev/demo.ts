@@ -18,13 +18,14 @@ const durationMaxMs = 60_000;
 /**
  * The main job once, from nothing, on a system of its own that leaves nothing behind: start, import, thread, assign, reply,
  * query, rebuild a tier while reads go on, verify, stop. Prints a line per step.
- * Throws UnexpectedAnswer at the first answer that is not the expected one, and after 60 s.
+ * Throws UnexpectedAnswer at the first answer that is not the expected one, after 60 s, and the signal's reason when stopped.
  */
 export async function runDemo(write: (line: string) => void, stopSignal: AbortSignal): Promise<void> {
   const startedAt = Date.now();
   const dataDir = mkdtempSync(join(tmpdir(), 'mailfold-demo-'));
   const signal = AbortSignal.any([stopSignal, AbortSignal.timeout(durationMaxMs)]);
   let system: System | undefined;
+  let telling: Promise<number> | undefined;
   let reads: number;
   let pids: number[] = [];
   try {
@@ -33,11 +34,18 @@ export async function runDemo(write: (line: string) => void, stopSignal: AbortSi
       pids = Object.values(started.pids());
       return { result: started, told: `${pids.length} processes, cache: ${started.cacheDescription}` };
     });
-    reads = await abortable(tell(system, write, signal), signal);
+    telling = tell(system, write, signal);
+    reads = await abortable(telling, signal);
+  } catch (error) {
+    // What fails once the demo was stopped fails because of that.
+    throw stopSignal.aborted ? stopSignal.reason : error;
   } finally {
     await system?.stop();
+    // It was told to stop, or can reach nothing any more; what it has started ends with it.
+    await telling?.catch(() => undefined);
     await removeDataDirectory(dataDir);
   }
+  stopSignal.throwIfAborted();
   await step(write, 'Stop', async () => {
     expectEqual('the processes left', pids.filter(isAlive), []);
     expectEqual('the data folder', existsSync(dataDir), false);

@@ -3,10 +3,14 @@ import { Command, InvalidArgumentError } from 'commander';
 import { writeDevEnvironment } from '../shared/config/dev-environment';
 import { runDemo } from './demo';
 import { runRebuildDemo } from './demo-rebuild';
+import { Interrupted } from './demo-step';
 import { createDemoTenant } from './demo-tenant';
 import { renderScreen } from './screen';
 import { storeDemoTenant } from './secrets';
 import { startSystem, type System } from './system';
+
+/** As a shell shows what Ctrl-C has ended. */
+const interruptedExitCode = 130;
 
 const write = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -14,7 +18,7 @@ const write = (line: string): void => void process.stdout.write(`${line}\n`);
 function stopSignal(): AbortSignal {
   const controller = new AbortController();
   for (const event of ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect'] as const) {
-    process.on(event, () => controller.abort());
+    process.on(event, () => controller.abort(new Interrupted()));
   }
   return controller.signal;
 }
@@ -50,6 +54,16 @@ async function showScreen(system: System, dataDir: string): Promise<void> {
   process.send?.({ type: 'ready', urls: system.urls, pids: system.pids() });
 }
 
+/** Interrupted, it says so at once, and ends when nothing of the demo is left. */
+async function demonstrate(
+  run: (write: (line: string) => void, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const signal = stopSignal();
+  process.stdout.on('error', () => undefined);
+  signal.addEventListener('abort', () => write('Interrupted: stopping everything and removing its data ...'));
+  await run((line) => signal.aborted || write(line), signal);
+}
+
 function eventCount(text: string): number {
   const count = Number(text);
   if (!Number.isSafeInteger(count) || count < 1_000)
@@ -66,18 +80,21 @@ async function main(): Promise<void> {
   const demo = program
     .command('demo')
     .description('run the main job once from nothing, check every answer, leave nothing behind')
-    .action(() => runDemo(write, stopSignal()));
+    .action(() => demonstrate(runDemo));
   demo
     .command('rebuild')
     .description('spread a tier that serves over four shards in two databases, while others read and write')
     .option('--events <n>', 'length of the log', eventCount, 200_000)
-    .action(({ events }: { events: number }) => runRebuildDemo(write, stopSignal(), { events }));
+    .action(({ events }: { events: number }) =>
+      demonstrate((tell, signal) => runRebuildDemo(tell, signal, { events })),
+    );
   await program.parseAsync();
 }
 
 main().then(
   () => process.exit(0),
   (error: unknown) => {
+    if (error instanceof Interrupted) process.exit(interruptedExitCode);
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exit(1);
   },

@@ -14,10 +14,12 @@ export async function startShardedSystem(options: {
   readonly dataDir: string;
   /** Names of the further databases, in capitals. */
   readonly oltpDatabases: readonly string[];
+  /** Until `startProjector`. */
+  readonly withoutProjector?: boolean;
   readonly report?: (line: string) => void;
   readonly signal?: AbortSignal;
 }): Promise<ShardedSystem> {
-  const { dataDir, oltpDatabases, report = () => undefined, signal } = options;
+  const { dataDir, oltpDatabases, withoutProjector = false, report = () => undefined, signal } = options;
   const further = Object.fromEntries(
     oltpDatabases.map((name) => [`OLTP_DATABASE_URL_${name}`, `oltp_${name.toLowerCase()}`]),
   );
@@ -36,7 +38,8 @@ export async function startShardedSystem(options: {
       CONSOLE_PORT: '0',
     };
     const system = await startSystem({
-      ...{ dataDir, report, withoutReactor: true, env: { PATH, HOME, TMPDIR, LANG, ...anyPort, ...urls } },
+      ...{ dataDir, report, withoutReactor: true, withoutProjector },
+      env: { PATH, HOME, TMPDIR, LANG, ...anyPort, ...urls },
       ...(signal === undefined ? {} : { signal }),
     });
     return {

@@ -5,6 +5,7 @@ import { SupervisedProcess, type ProcessSpecification } from './supervised-proce
 /** Keeps processes running that were started in groups, and ends them group by group in reverse. */
 export class Supervisor {
   private readonly groups: { readonly processes: SupervisedProcess[]; readonly stopTimeoutMs: number }[] = [];
+  private stopped = false;
 
   constructor(
     private readonly logDirectory: string,
@@ -21,6 +22,8 @@ export class Supervisor {
     specifications: readonly Omit<ProcessSpecification, 'logPath'>[],
     { stopTimeoutMs }: { stopTimeoutMs: number },
   ): Promise<Readonly<Record<string, number | undefined>>> {
+    // Whoever starts one group after the other may be at it still when all of them were stopped.
+    if (this.stopped) throw new Error('Stopped while starting');
     const processes = specifications.map(
       (specification) =>
         new SupervisedProcess(
@@ -42,8 +45,9 @@ export class Supervisor {
     );
   }
 
-  /** Nothing of it runs afterwards. */
+  /** Nothing of it runs afterwards, and nothing can be started. */
   async stop(): Promise<void> {
+    this.stopped = true;
     for (let group = this.groups.pop(); group !== undefined; group = this.groups.pop()) {
       const { processes, stopTimeoutMs } = group;
       await Promise.all(processes.map((each) => each.stop(stopTimeoutMs)));

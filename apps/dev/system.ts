@@ -28,6 +28,8 @@ export interface SystemOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** For a log whose mail is threaded already: without the reactor, which would look at each of them and find nothing to do. */
   readonly withoutReactor?: boolean;
+  /** For a log that is written first and projected afterwards: until {@link System.startProjector}. */
+  readonly withoutProjector?: boolean;
   /** What happens, in lines for people. */
   readonly report?: (line: string) => void;
   /** Gives the start up; what was started is stopped again. */
@@ -47,6 +49,8 @@ export interface System {
   readonly cacheDescription: string;
   /** By name, `postgres` and `redis` included, of those running at this moment. */
   pids(): Record<string, number>;
+  /** Starts the projector, where `withoutProjector` has kept it back. Call it once. */
+  startProjector(): Promise<void>;
   /** Stops everything in order, within 10 s. */
   stop(): Promise<void>;
 }
@@ -103,8 +107,8 @@ async function start(
   };
   const supervisor = new Supervisor(join(dataDir, 'log'), report);
   onStop(() => supervisor.stop());
-  const { withoutReactor = false } = options;
-  const surroundings = { env, shared, secrets, report, withoutReactor };
+  const { withoutReactor = false, withoutProjector = false } = options;
+  const surroundings = { env, shared, secrets, report, withoutReactor, withoutProjector };
   const urls = await abortable(startProcesses(supervisor, surroundings), signal);
   const environment = {
     ...shared,
@@ -127,6 +131,10 @@ async function start(
       ...(embedded ? { postgres: embedded.pid } : {}),
       ...(cache.pid() === null ? {} : { redis: cache.pid() ?? 0 }),
     }),
+    startProjector: async () => {
+      const projector = projectorOf(surroundings, urls.eventStore);
+      await abortable(supervisor.start([projector], { stopTimeoutMs: appStopTimeoutMs }), signal);
+    },
   };
 }
 
@@ -136,6 +144,7 @@ interface Surroundings {
   readonly secrets: Secrets;
   readonly report: (line: string) => void;
   readonly withoutReactor: boolean;
+  readonly withoutProjector: boolean;
 }
 
 async function startProcesses(supervisor: Supervisor, surroundings: Surroundings): Promise<System['urls']> {
@@ -148,9 +157,9 @@ async function startProcesses(supervisor: Supervisor, surroundings: Surroundings
   const eventStore = env['EVENTSTORE_URL'] || (await startNode(supervisor, surroundings, portOf));
 
   report('command API, query API, projector, reactor, console ...');
-  const { withoutReactor, secrets } = surroundings;
-  const { adminKey, rootKey } = secrets;
-  const log = { EVENTSTORE_URL: eventStore, MAILFOLD_ROOT_KEY: rootKey };
+  const { withoutReactor, withoutProjector, secrets } = surroundings;
+  const { adminKey } = secrets;
+  const log = accessToLog(surroundings, eventStore);
   const ports = await supervisor.start(
     [
       app('command-api', 'COMMAND_API_PORT', surroundings, {
@@ -162,7 +171,7 @@ async function startProcesses(supervisor: Supervisor, surroundings: Surroundings
         MAILFOLD_ADMIN_KEY: adminKey,
         QUERY_API_PORT: await portOf('QUERY_API_PORT', 4002),
       }),
-      app('projector', 'PROJECTOR_PORT', surroundings, log),
+      ...(withoutProjector ? [] : [projectorOf(surroundings, eventStore)]),
       ...(withoutReactor ? [] : [app('reactor', 'REACTOR_PORT', surroundings, log)]),
     ],
     { stopTimeoutMs: appStopTimeoutMs },
@@ -211,12 +220,28 @@ function refuseSecureNode(env: NodeJS.ProcessEnv): void {
     );
 }
 
+interface App {
+  readonly name: string;
+  readonly file: string;
+  readonly portVariable: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+function projectorOf(surroundings: Surroundings, eventStore: string): App {
+  return app('projector', 'PROJECTOR_PORT', surroundings, accessToLog(surroundings, eventStore));
+}
+
+/** With the key to what is sealed in it. */
+function accessToLog({ secrets }: Surroundings, eventStore: string): Record<string, string> {
+  return { EVENTSTORE_URL: eventStore, MAILFOLD_ROOT_KEY: secrets.rootKey };
+}
+
 function app(
   name: string,
   portVariable: string,
   { env, shared }: Surroundings,
   own: Readonly<Record<string, string>>,
-): { name: string; file: string; portVariable: string; env: Record<string, string> } {
+): App {
   // The keys go only to whom they are given by name below.
   const inherited = Object.entries(env).filter(([key]) => !key.startsWith('MAILFOLD_'));
   const defined = inherited.filter((entry): entry is [string, string] => entry[1] !== undefined);
