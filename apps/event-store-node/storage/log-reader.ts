@@ -63,9 +63,11 @@ export class LogReader {
 
   /**
    * Position of the last event of the log at this moment. Rejects with UNAVAILABLE while this node may not be the one that
-   * writes. After a pause of the process the end of its session waits to be heard, hence a turn of the event loop first.
+   * writes. After a pause of the process the end of its session waits to be heard, hence two turns of the event loop first:
+   * the one that the call came in may have asked before the pause which sockets have something to say, the next has not.
    */
   async head(): Promise<number> {
+    await nextTurn();
     await nextTurn();
     if (this.durable.isSuspended) throw unavailableError();
     return this.durable.position;
