@@ -23,7 +23,7 @@ import { startTestNode, type TestNode } from '../../support/event-store-node';
 import { queryAsSuperuser, startTestPostgres, type TestPostgres } from '../../support/postgres';
 import { signalAll, startProcess, type TestProcess } from '../../support/processes';
 import { idOf } from '../../support/recorded-log';
-import { startPostgresProxy } from '../../support/postgres-proxy';
+import { startPostgresProxy, type PostgresProxy } from '../../support/postgres-proxy';
 
 // Reliability F5: lanes move between processes, and between the living and the dead, without losing or doubling anything.
 
@@ -38,6 +38,11 @@ const second = `${first}_SECOND`;
 const urls: Record<string, string> = {};
 const url = (name: string): string => urls[name] ?? '';
 
+interface Writing {
+  /** Rejects when a write has failed. */
+  stop(): Promise<void>;
+}
+
 let node: TestNode;
 let elsewhere: TestPostgres;
 let store: EventStore;
@@ -45,6 +50,8 @@ let control: Pool;
 let keysPool: Pool;
 let opened = 0;
 const processes = new Set<TestProcess>();
+const writings = new Set<Writing>();
+const proxies = new Set<PostgresProxy>();
 
 beforeAll(async () => {
   [node, elsewhere] = await Promise.all([startTestNode(), startTestPostgres()]);
@@ -68,8 +75,15 @@ beforeAll(async () => {
   const keys = createKeyRing({ pool: keysPool, rootKey });
   store = createEventStore({ url: node.url(), keys });
 });
-afterAll(async () => {
+// What a failed test has left behind must neither stand in the way of the next nor keep Jest from its end.
+afterEach(async () => {
   for (const running of processes) running.kill('SIGKILL');
+  await Promise.all([...processes].map(({ exited }) => exited));
+  await Promise.allSettled([...writings, ...proxies].map((each) => each.stop()));
+  writings.clear();
+  proxies.clear();
+});
+afterAll(async () => {
   await store?.close();
   await Promise.all([control?.end(), keysPool?.end()]);
   await Promise.all([node?.stop(), elsewhere?.stop()]);
@@ -88,12 +102,16 @@ async function startProjector(ownUrls: Record<string, string> = {}): Promise<Tes
 }
 
 /** Conversations open, one after the other, until it is told to stop. */
-function write(): { stop(): Promise<void> } {
+function write(): Writing {
   let isOn = true;
   const done = (async () => {
     for (; isOn; await delay(5)) await open();
   })();
-  return { stop: async () => ((isOn = false), done) };
+  // Told by `stop`: on its own it would end the test, whose code would go on and start processes that nobody ends.
+  done.catch(() => undefined);
+  const writing = { stop: async () => ((isOn = false), done) };
+  writings.add(writing);
+  return writing;
 }
 
 async function open(): Promise<void> {
@@ -236,6 +254,7 @@ test('a process that was frozen past its leases finds its lanes taken over, and 
 
 test('a process that is cut off from one database leaves the lanes there to another, and has its share again later', async () => {
   const proxy = await startPostgresProxy(url(second));
+  proxies.add(proxy);
   const [one, other] = [await startProjector(), await startProjector({ [second]: proxy.url })];
   const share = [2, 1, 1];
   for (const each of [one, other])
@@ -250,7 +269,6 @@ test('a process that is cut off from one database leaves the lanes there to anot
   await writing.stop();
   await expectAllAsFoldedAlone();
   await Promise.all([one.stop(), other.stop()]);
-  await proxy.stop();
 });
 
 test('a target whose database is away stops no other, health names it, and it catches up', async () => {
