@@ -6,10 +6,10 @@ import { importedMails, mailfold } from './mailfold-process';
 import { hasRedisServer } from '../support/redis-server';
 import { WholeSystem } from './whole-system';
 
-const threads = 15;
+const threads = 8;
 const mailsPerThread = 4;
 const mails = threads * mailsPerThread;
-const killAfterMails = 20;
+const killAfterMails = 12;
 
 /** Short threads, the replies of each in an order of their own. */
 function mboxOf(run: string): string {
