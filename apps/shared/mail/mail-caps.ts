@@ -10,6 +10,13 @@ export type ParkReason =
   | 'parse-timeout'
   | 'parse-memory';
 
+const killed: ReadonlySet<string> = new Set<ParkReason>(['parse-timeout', 'parse-memory']);
+
+/** Whether a mail was parked because reading it had to be ended. For every other reason it was read within all limits. */
+export function isKill(reason: string): boolean {
+  return killed.has(reason);
+}
+
 /**
  * What one mail may cost (reliability.md B4). Real mail stays an order of magnitude below each figure; beyond them the
  * mail is parked with a reason, never dropped. `messageBytesMax` is enforced by whoever takes the bytes in (HTTP 413).

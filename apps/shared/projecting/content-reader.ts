@@ -12,6 +12,7 @@ import type { JoinedAttachment, JoinedContent } from '../../../projections/conte
 import type { ProjectedEvent } from '../../../projections/projection';
 import { UndecodableStream, type EventStore, type LogEvent } from '../event-store/event-store';
 import { decompress, DecompressionTooLarge, gzipped } from '../keys/compress';
+import { isKill } from '../mail/mail-caps';
 import type { MailParser } from '../mail/mail-parser';
 import { parserVersion } from '../mail/parse-mail';
 import type { ParsedMail } from '../mail/parsed-mail';
@@ -96,8 +97,8 @@ export class ContentReader {
     raw: Uint8Array,
     zipped: Uint8Array | null,
   ): Promise<JoinedContent> {
-    // The door parks what it cannot read in time; everything else it has read.
-    const result = await this.parser.parse(raw, event.type !== 'MessageParked');
+    const wasRead = event.type !== 'MessageParked' || !isKill(event.data.reason);
+    const result = await this.parser.parse(raw, wasRead);
     const mail = result.outcome === 'parsed' ? result.mail : null;
     const packed = (text: string | null): Promise<Uint8Array> | null => {
       if (text === null) return null;
