@@ -1,5 +1,6 @@
 import { workerData, type MessagePort } from 'node:worker_threads';
 import { ContentReader } from '../../apps/shared/projecting/content-reader';
+import { OwnerPools } from '../../apps/shared/rebuilding/owner-pools';
 import { readAhead } from '../../apps/shared/rebuilding/scan/read-ahead';
 import { ReaderConnections, type LogAccess } from '../../apps/shared/rebuilding/scan/reader-connections';
 import type { LogRange } from '../../apps/shared/rebuilding/scan/scan-plan';
@@ -12,7 +13,7 @@ let connections: ReaderConnections | null = null;
  */
 export default async function readInThread(task: { range: LogRange; pacer: MessagePort }): Promise<number> {
   const { range, pacer } = task;
-  connections ??= new ReaderConnections(workerData as LogAccess);
+  connections ??= new ReaderConnections(workerData as LogAccess, new OwnerPools([]));
   const { store, parser } = connections;
   const batches = store.readBatches({
     ...{ after: range.after, upTo: range.upTo, withContent: true },

@@ -19,7 +19,7 @@ import type { RangeSummary, ScanPlan } from './scan/scan-plan';
 import { checkAgainstLedger, rangesDone, scanRanges, summariesOf } from './scan/scan-phase';
 import { followStopped, type StoppedTier } from './scan/stopped-sequences';
 import { areFinished, claimTarget, TargetPools } from './target-pools';
-import { threadsOf } from './threads';
+import { parallelismOf, type Parallelism } from './threads';
 
 export type { BulkLoadOptions, LoadOutcome, LoadProgress, TargetToLoad } from './contracts';
 
@@ -58,17 +58,14 @@ class BulkLoad {
   private readonly ledger: LogLedger | null;
   private readonly closeLedger: () => Promise<void>;
   private readonly progress: ProgressReport;
-  private readonly readers: number;
-  private readonly folders: number;
+  private readonly parallelism: Parallelism;
   private readonly memoryMaxBytes: number;
 
   constructor(private readonly options: BulkLoadOptions) {
     const { log, memoryMaxBytes, onProgress } = options;
     this.targets = new TargetPools(options.tiers);
-    this.connections = new ReaderConnections(logAccess(log));
-    const { readers, folders } = threadsOf(options);
-    this.readers = readers;
-    this.folders = folders;
+    this.connections = new ReaderConnections(logAccess(log), this.targets.owners);
+    this.parallelism = parallelismOf(options);
     this.memoryMaxBytes = memoryMaxBytes ?? memoryMaxBytesDefault;
     this.progress = new ProgressReport(onProgress);
     const control = log.controlDatabaseUrl === undefined ? null : controlPool(log.controlDatabaseUrl);
@@ -100,7 +97,7 @@ class BulkLoad {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled([this.targets.close(), this.connections.close(), this.closeLedger()]);
+    await Promise.allSettled([this.connections.close(), this.targets.close(), this.closeLedger()]);
   }
 
   private async begin(): Promise<Run> {
@@ -109,14 +106,13 @@ class BulkLoad {
     for (const target of this.targets.all)
       for (const { coverage } of await lanesOf(target.pool, target.schema))
         lanes.push({ ...target.place, coverage });
+    const { readers, folders } = this.parallelism;
     const events = (await this.eventsUpTo(fence)) ?? Number(fence);
-    const perBucket = Math.max(1, this.memoryMaxBytes / this.folders / bytesPerEvent);
+    const perBucket = Math.max(1, this.memoryMaxBytes / folders / bytesPerEvent);
     // How much there is of a part nobody knows: more than memory takes is folded by halves.
     const count =
-      only === undefined
-        ? Math.max(this.folders * bucketsPerFolderMin, Math.ceil(events / perBucket))
-        : this.folders;
-    const ranges = await logRanges(this.ledger, fence, { readers: this.readers, isPart: only !== undefined });
+      only === undefined ? Math.max(folders * bucketsPerFolderMin, Math.ceil(events / perBucket)) : folders;
+    const ranges = await logRanges(this.ledger, fence, { readers, isPart: only !== undefined });
     return beginRun(this.options, { ranges, buckets: bucketsFor(tiers, count), lanes });
   }
 
@@ -130,14 +126,16 @@ class BulkLoad {
   }
 
   private async scan(run: Run): Promise<RangeSummary[]> {
-    const { options, readers } = this;
+    const { options, connections } = this;
+    const { readers, isInProcess } = this.parallelism;
     const phase = { plan: this.scanPlan(run), ranges: run.ranges };
     const before = summariesOf({ ...phase, ranges: rangesDone(phase) });
     const eventsBefore = before.reduce((sum, { events }) => sum + events, 0);
     const total = (await this.eventsUpTo(options.fence)) ?? Number(options.fence);
     this.progress.begin('scan', 'events', total, eventsBefore);
     await scanRanges({
-      ...{ ...phase, readers, signal: options.signal, ...(options.pace ? { pace: options.pace } : {}) },
+      ...{ ...phase, readers, inProcess: isInProcess ? connections : null },
+      ...{ signal: options.signal, ...(options.pace ? { pace: options.pace } : {}) },
       onBatch: ({ events, bytes }) => this.progress.add({ done: events, events, bytes }),
     });
     const summaries = summariesOf(phase);
@@ -165,13 +163,14 @@ class BulkLoad {
 
   /** Again as often as rows show poison that nobody knew of: what it has stopped has no effect in any bucket. */
   private async load(run: Run, summaries: readonly RangeSummary[]): Promise<StoppedTier[]> {
-    const { options, folders, memoryMaxBytes, progress } = this;
+    const { options, memoryMaxBytes, progress, targets } = this;
+    const { folders, isInProcess } = this.parallelism;
     const rowPoison = new RowPoison(options.spoolFolder);
     for (;;) {
       const stopped = await this.followStopped(summaries, rowPoison.read());
       progress.begin('load', 'buckets', run.buckets.length * options.tiers.length);
       const found = await loadBuckets({
-        ...{ options, run, folders, memoryMaxBytes },
+        ...{ options, run, folders, memoryMaxBytes, inProcess: isInProcess ? targets.owners : null },
         stopped: stopped.map((tier) => tier.stopped),
         onBatch: ({ events }) => progress.add({ events }),
         onBucket: () => progress.add({ done: 1 }),

@@ -7,10 +7,13 @@ import {
   type Poison,
   type StoppedSequence,
 } from './contracts';
-import type { FoldPlan, FoldTask } from './fold.worker';
+import { foldTask, type FoldPlan, type FoldTask } from './fold-task';
+import { InProcess } from './in-process';
 import type { BucketLoaded } from './load/bucket-to-load';
+import type { OwnerPools } from './owner-pools';
+import type { Batch } from './pacer';
 import { writeDurably, type Run } from './run-manifest';
-import { inOrder, Threads, type Batch } from './threads';
+import { inOrder, Threads, type Workers } from './threads';
 
 type Stopped = readonly (readonly StoppedSequence[])[];
 
@@ -18,6 +21,8 @@ export interface LoadPhase {
   readonly options: BulkLoadOptions;
   readonly run: Run;
   readonly folders: number;
+  /** Set: this process itself folds, over these. */
+  readonly inProcess: OwnerPools | null;
   readonly memoryMaxBytes: number;
   /** By the tier's place in the run. */
   readonly stopped: Stopped;
@@ -36,28 +41,34 @@ function tasksOf({ options, run }: LoadPhase): { tier: number; bucket: Bucket }[
  * accepted, and what PostgreSQL throws.
  */
 export async function loadBuckets(phase: LoadPhase): Promise<Poison[]> {
-  const { options, run, folders, memoryMaxBytes, stopped, onBatch, onBucket } = phase;
-  const { signal, pace, tiers } = options;
-  const spool = { folder: options.spoolFolder, key: run.key, ranges: run.ranges.length };
-  const plan: FoldPlan = { tiers, spool, memoryMaxBytes: Math.floor(memoryMaxBytes / folders) };
-  const threads = new Threads<Omit<FoldTask, 'pacer'>, BucketLoaded>({
-    ...{ file: join(__dirname, 'fold.worker'), threads: folders, workerData: plan },
-    ...{ signal, onBatch, ...(pace ? { pace } : {}) },
-  });
+  const { options, folders, stopped, onBucket } = phase;
+  const workers = workersFor(phase);
   const found: Poison[] = [];
   try {
     await inOrder(tasksOf(phase), folders, async ({ tier, bucket }) => {
-      const { poison } = await threads.run({ tier, bucket, stopped: stopped[tier] ?? [] });
+      const { poison } = await workers.run({ tier, bucket, stopped: stopped[tier] ?? [] });
       found.push(...poison);
       onBucket();
       return found.length === 0 || options.poison === 'collect';
     });
   } finally {
-    await threads.close();
+    await workers.close();
   }
   const [first] = found.sort((one, other) => (one.position < other.position ? -1 : 1));
   if (first !== undefined && options.poison === 'stop') throw new PoisonStop(first);
   return found;
+}
+
+function workersFor(phase: LoadPhase): Workers<Omit<FoldTask, 'pacer'>, BucketLoaded> {
+  const { options, run, folders, inProcess, memoryMaxBytes, onBatch } = phase;
+  const { signal, pace, tiers } = options;
+  const spool = { folder: options.spoolFolder, key: run.key, ranges: run.ranges.length };
+  const plan: FoldPlan = { tiers, spool, memoryMaxBytes: Math.floor(memoryMaxBytes / folders) };
+  const pacing = { onBatch, ...(pace ? { pace } : {}) };
+  if (inProcess !== null)
+    return new InProcess((task) => foldTask({ plan, owners: inProcess, signal }, task), pacing);
+  const file = join(__dirname, 'fold.worker');
+  return new Threads({ file, threads: folders, workerData: plan, signal, ...pacing });
 }
 
 /** Poison that rows have shown, kept beside the spool: what is loaded after a kill must know of it. */

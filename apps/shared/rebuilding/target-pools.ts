@@ -3,10 +3,10 @@ import { projectionTier } from '../../../projections/tiers';
 import type { ProjectionTier } from '../../../projections/tier';
 import { inTransaction } from '../postgres/transaction';
 import type { LoadOutcome, TargetToLoad, TierToLoad } from './contracts';
-import { loaderPool } from './load/loader-pool';
+import { OwnerPools } from './owner-pools';
 
 /** Index builds of two tables, one to cancel them, one to spare. */
-const connectionsPerDatabase = 4;
+const connectionsPerDatabaseMin = 4;
 
 /** A target of the run with connections of its owner. */
 export interface OpenTarget extends TargetToLoad {
@@ -16,19 +16,20 @@ export interface OpenTarget extends TargetToLoad {
   readonly pool: Pool;
 }
 
-/** Connections to all targets of a run: one pool for each database, whatever lies in it. */
+/** Connections to all targets of a run. */
 export class TargetPools {
-  private readonly pools = new Map<string, Pool>();
+  readonly owners: OwnerPools;
   readonly all: readonly OpenTarget[];
 
   /** Throws for a name that is no tier with projections. */
   constructor(tiers: readonly TierToLoad[]) {
+    this.owners = new OwnerPools(tiers, connectionsPerDatabaseMin);
     this.all = tiers.flatMap(({ tier: name, targets }, tier) =>
       targets.map((target, index) => ({
         ...target,
         place: { tier, target: index },
         tier: tierNamed(name),
-        pool: this.poolOf(target.databaseUrl),
+        pool: this.owners.of(target.databaseUrl),
       })),
     );
   }
@@ -39,7 +40,7 @@ export class TargetPools {
    */
   async each(work: (target: OpenTarget) => Promise<void>): Promise<void> {
     const results = await Promise.allSettled(
-      [...this.pools.values()].map(async (pool) => {
+      [...new Set(this.all.map(({ pool }) => pool))].map(async (pool) => {
         for (const target of this.all) if (target.pool === pool) await work(target);
       }),
     );
@@ -47,16 +48,7 @@ export class TargetPools {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.pools.values()].map((pool) => pool.end()));
-  }
-
-  private poolOf(databaseUrl: string): Pool {
-    let pool = this.pools.get(databaseUrl);
-    if (pool === undefined) {
-      pool = loaderPool(databaseUrl, connectionsPerDatabase);
-      this.pools.set(databaseUrl, pool);
-    }
-    return pool;
+    await this.owners.close();
   }
 }
 

@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { BulkLoadOptions } from './contracts';
+import { paced, type Pacing } from './pacer';
 
 const threadsMax = 4;
 /**
@@ -11,40 +12,49 @@ const threadsMax = 4;
  */
 const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 };
 
-/** What reads the log, and what folds and loads afterwards, as asked for or as it is best. */
-export function threadsOf({ parallelism, only }: Pick<BulkLoadOptions, 'parallelism' | 'only'>): {
+/** What reads the log, and what folds and loads afterwards. */
+export interface Parallelism {
   readonly readers: number;
   readonly folders: number;
-} {
-  // A part of the log is read sooner than a second thread has begun.
+  /** One task at a time, without a thread. */
+  readonly isInProcess: boolean;
+}
+
+/** As asked for, or as it is best. */
+export function parallelismOf({
+  parallelism,
+  only,
+}: Pick<BulkLoadOptions, 'parallelism' | 'only'>): Parallelism {
+  // A part of the log is read sooner than a thread has begun.
+  const isInProcess = only !== undefined && parallelism === undefined;
   const byDefault = only === undefined ? threadsByDefault() : 1;
-  return { readers: parallelism?.readers ?? byDefault, folders: parallelism?.folders ?? byDefault };
+  const { readers = byDefault, folders = byDefault } = parallelism ?? {};
+  return { readers, folders, isInProcess };
 }
 
 export function threadsByDefault(): number {
   return Math.min(availableParallelism(), threadsMax);
 }
 
-/** What a thread has done since it last said so. */
-export interface Batch {
-  readonly events: number;
-  readonly bytes: number;
+/** What takes tasks of one kind, tells of their progress and waits between batches for leave to go on. */
+export interface Workers<Task extends object, Result> {
+  /** Rejects with what the task throws, and when aborted. */
+  run(task: Task): Promise<Result>;
+  close(): Promise<void>;
 }
 
-export interface ThreadsOptions {
+export interface ThreadsOptions extends Pacing {
   /** Without its suffix. Worker threads load JavaScript only: under Jest, where this is TypeScript, the built one. */
   readonly file: string;
   readonly threads: number;
   readonly workerData: unknown;
+  /** Ends the thread of a task wherever it is. */
   readonly signal: AbortSignal;
-  readonly onBatch: (batch: Batch) => void;
-  readonly pace?: () => Promise<void>;
 }
 
 const root = join(__dirname, '../../..');
 
-/** Threads that take tasks of one kind, tell of their progress and wait between batches for leave to go on. */
-export class Threads<Task extends object, Result> {
+export class Threads<Task extends object, Result> implements Workers<Task, Result> {
   private readonly pool: Piscina<Task & { pacer: MessagePort }, Result>;
 
   constructor(private readonly options: ThreadsOptions) {
@@ -60,20 +70,11 @@ export class Threads<Task extends object, Result> {
     });
   }
 
-  /** Rejects with what the task throws, and when aborted: the thread is then ended wherever it is. */
-  async run(task: Task): Promise<Result> {
-    const { port1, port2: pacer } = new MessageChannel();
-    const { onBatch, pace, signal } = this.options;
-    port1.on('message', (batch: Batch) => {
-      onBatch(batch);
-      // A failed pause ends with the run's own signal; the thread need not wait for it.
-      void (pace?.() ?? Promise.resolve()).catch(() => undefined).then(() => port1.postMessage(null));
-    });
-    try {
-      return await this.pool.run({ ...task, pacer }, { transferList: [pacer], signal });
-    } finally {
-      port1.close();
-    }
+  run(task: Task): Promise<Result> {
+    const { signal } = this.options;
+    return paced(this.options, (pacer) =>
+      this.pool.run({ ...task, pacer }, { transferList: [pacer], signal }),
+    );
   }
 
   async close(): Promise<void> {

@@ -4,8 +4,9 @@ import { LogLedger } from '../../log-ledger/log-ledger';
 import { createPool } from '../../postgres/pool';
 import type { Poison } from '../contracts';
 import { logAccess } from '../log-access';
+import { OwnerPools } from '../owner-pools';
 import { ReaderConnections } from '../scan/reader-connections';
-import { threadsOf } from '../threads';
+import { parallelismOf } from '../threads';
 import type { EstimateOptions } from './estimate-options';
 import { sum, type Figure } from './figure';
 import { freeBytes } from './resources';
@@ -64,7 +65,8 @@ const ledgerTimeoutMs = 60_000;
 export async function estimate(options: EstimateOptions): Promise<Estimate> {
   const begun = performance.now();
   if (existsSync(options.spoolFolder)) throw new Error(`${options.spoolFolder} is there already`);
-  const connections = new ReaderConnections(logAccess(options.log));
+  const owners = new OwnerPools(options.tiers);
+  const connections = new ReaderConnections(logAccess(options.log), owners);
   const { controlDatabaseUrl } = options.log;
   const control = controlDatabaseUrl === undefined ? null : controlPool(controlDatabaseUrl);
   const ledger = control === null ? null : new LogLedger(control, connections.store);
@@ -75,17 +77,17 @@ export async function estimate(options: EstimateOptions): Promise<Estimate> {
   const preparing = (performance.now() - begun) / 1_000;
   try {
     mkdirSync(options.spoolFolder, { recursive: true, mode: 0o700 });
-    const { readers } = threadsOf(options);
+    const { readers } = parallelismOf(options);
     // One conversation is read through the whole log, and costs what it costs.
     const wanted = options.only?.entityId === undefined ? options.sampleEvents : Number.POSITIVE_INFINITY;
     const sample = await sampleOf(ledger, options.fence, readers, wanted);
-    const load = await new SampleLoad(options, scratch, sample).run();
+    const load = await new SampleLoad(options, { scratch, sample, connections }).run();
     const census = options.only === undefined ? await ledger?.census() : undefined;
     return await put(options, scratch, load, { preparing, begun, census: census ?? load.census });
   } finally {
     await scratch.drop();
     rmSync(options.spoolFolder, { recursive: true, force: true });
-    await Promise.allSettled([connections.close(), control?.end()]);
+    await Promise.allSettled([connections.close(), owners.close(), control?.end()]);
   }
 }
 

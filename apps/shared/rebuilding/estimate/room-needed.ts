@@ -1,5 +1,5 @@
 import type { BulkLoadOptions } from '../contracts';
-import { threadsOf } from '../threads';
+import { parallelismOf } from '../threads';
 import { roomOf, type ServerRoom } from './resources';
 import type { ScratchTargets } from './scratch-targets';
 import type { TableEstimate } from './table-estimates';
@@ -28,7 +28,7 @@ export async function roomNeeded(
   tables: readonly TableEstimate[],
   options: Pick<BulkLoadOptions, 'parallelism' | 'only'>,
 ): Promise<ServerNeed[]> {
-  const { readers, folders } = threadsOf(options);
+  const { readers, folders } = parallelismOf(options);
   const threads = Math.max(readers, folders);
   const servers = new Map<string, { room: ServerRoom; tiers: Set<string>; bytes: number; targets: number }>();
   for (const { pool, tier } of all) {

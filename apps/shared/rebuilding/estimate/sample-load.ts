@@ -7,9 +7,10 @@ import { emptyFolded } from '../load/load-bucket';
 import { logAccess } from '../log-access';
 import { beginRun, type Run } from '../run-manifest';
 import type { RangeSummary } from '../scan/scan-plan';
+import type { ReaderConnections } from '../scan/reader-connections';
 import { scanRanges, summariesOf } from '../scan/scan-phase';
 import { tierNamed } from '../target-pools';
-import { threadsOf } from '../threads';
+import { parallelismOf, type Parallelism } from '../threads';
 import type { EstimateOptions } from './estimate-options';
 import { growthByTable } from './row-growth';
 import type { LogSample } from './sample';
@@ -33,6 +34,12 @@ export interface SampledLoad {
   readonly census: readonly { readonly name: string; readonly events: number }[];
 }
 
+export interface SampleToLoad {
+  readonly sample: LogSample;
+  readonly scratch: ScratchTargets;
+  readonly connections: ReaderConnections;
+}
+
 /** So that each half of the load has one bucket per thread at least. */
 const bucketsPerFolder = 2;
 const memoryMaxBytesDefault = 64 * 1024 * 1024;
@@ -41,20 +48,19 @@ const memoryMaxBytesDefault = 64 * 1024 * 1024;
 export class SampleLoad {
   private readonly load: BulkLoadOptions;
   private readonly planned: Run;
-  private readonly readers: number;
-  private readonly folders: number;
+  private readonly scratch: ScratchTargets;
+  private readonly sample: LogSample;
+  private readonly connections: ReaderConnections;
+  private readonly parallelism: Parallelism;
 
-  constructor(
-    options: EstimateOptions,
-    private readonly scratch: ScratchTargets,
-    private readonly sample: LogSample,
-  ) {
-    const { readers, folders } = threadsOf(options);
-    this.readers = readers;
-    this.folders = folders;
+  constructor(options: EstimateOptions, { sample, scratch, connections }: SampleToLoad) {
+    this.sample = sample;
+    this.scratch = scratch;
+    this.connections = connections;
+    this.parallelism = parallelismOf(options);
     this.load = { ...options, tiers: scratch.tiers, poison: 'collect' };
     const lanes = scratch.all.map(({ place, coverage }) => ({ ...place, coverage }));
-    const buckets = bucketsFor(scratch.tiers, this.folders * bucketsPerFolder);
+    const buckets = bucketsFor(scratch.tiers, this.parallelism.folders * bucketsPerFolder);
     this.planned = beginRun(this.load, { ranges: sample.stretches, buckets, lanes });
   }
 
@@ -108,19 +114,22 @@ export class SampleLoad {
       const done = timeline.total;
       onProgress?.({ phase: 'scan', what: 'events', done, total, events: done, bytes: bytesRead });
     };
-    await scanRanges({ ...phase, readers: this.readers, signal, onBatch });
+    const { readers, isInProcess } = this.parallelism;
+    const inProcess = isInProcess ? this.connections : null;
+    await scanRanges({ ...phase, readers, inProcess, signal, onBatch });
     return summariesOf(phase);
   }
 
   /** Again where rows show poison: what stops a sequence changes what is loaded. The last time counts. */
   private async loadAll(read: readonly Poison[]): Promise<{ poison: Poison[]; loading: Timeline }> {
-    const { load, folders, scratch } = this;
+    const { load, scratch, connections } = this;
+    const { folders, isInProcess } = this.parallelism;
     const poison = [...read];
     for (;;) {
       const loading = new Timeline();
       const total = this.planned.buckets.length * load.tiers.length;
       const found = await loadBuckets({
-        ...{ options: load, run: this.planned, folders },
+        ...{ options: load, run: this.planned, folders, inProcess: isInProcess ? connections.owners : null },
         memoryMaxBytes: load.memoryMaxBytes ?? memoryMaxBytesDefault,
         stopped: load.tiers.map(({ tier }) => stoppedBy(poison, tier)),
         onBatch: () => undefined,

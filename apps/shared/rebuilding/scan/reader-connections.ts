@@ -1,4 +1,4 @@
-import { Pool } from 'pg';
+import type { Pool } from 'pg';
 import { BulkReader } from '../../event-store/bulk-reader';
 import type { ConnectionSettings } from '../../event-store/connection-settings';
 import { createKeyRing } from '../../keys/key-ring';
@@ -10,7 +10,7 @@ import {
 } from '../../mail/mail-parser';
 import { createPool } from '../../postgres/pool';
 import type { LogToRead } from '../contracts';
-import { loaderPool } from '../load/loader-pool';
+import type { OwnerPools } from '../owner-pools';
 
 const keyTimeoutMs = 10_000;
 
@@ -23,10 +23,13 @@ export interface LogAccess extends Pick<LogToRead, 'keysDatabaseUrl' | 'rootKey'
 export class ReaderConnections {
   readonly store: BulkReader;
   private readonly keys: Pool;
-  private readonly targets = new Map<string, Pool>();
   private mailParser: MailParser | null = null;
 
-  constructor({ connection, keysDatabaseUrl, rootKey }: LogAccess) {
+  /** @param owners of the targets it writes to; whoever has made them closes them. */
+  constructor(
+    { connection, keysDatabaseUrl, rootKey }: LogAccess,
+    readonly owners: OwnerPools,
+  ) {
     this.keys = createPool(keysDatabaseUrl, {
       applicationName: 'mailfold-scan',
       maxConnections: 1,
@@ -46,18 +49,8 @@ export class ReaderConnections {
     return this.mailParser;
   }
 
-  /** As owner, one connection for each schema that is written at a time. */
-  target(databaseUrl: string, connections: number): Pool {
-    let pool = this.targets.get(databaseUrl);
-    if (pool === undefined) {
-      pool = loaderPool(databaseUrl, connections);
-      this.targets.set(databaseUrl, pool);
-    }
-    return pool;
-  }
-
   async close(): Promise<void> {
     await this.mailParser?.close();
-    await Promise.all([this.keys, ...this.targets.values()].map((pool) => pool.end()));
+    await this.keys.end();
   }
 }

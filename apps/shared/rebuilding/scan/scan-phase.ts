@@ -6,17 +6,21 @@ import { BehindLedger, type LogLedger } from '../../log-ledger/log-ledger';
 import { LogDisagrees, PoisonStop, type Poison } from '../contracts';
 import { readSummary } from '../spool/read-spool';
 import { rangeFile } from '../spool/spool-file';
-import { inOrder, Threads, type Batch } from '../threads';
+import { InProcess } from '../in-process';
+import type { Pacing } from '../pacer';
+import { inOrder, Threads, type Workers } from '../threads';
+import type { ReaderConnections } from './reader-connections';
 import type { LogRange, RangeSummary, ScanPlan } from './scan-plan';
 import type { RangeScanned } from './scan-range';
+import { scanTask } from './scan-task';
 
-export interface ScanPhase {
+export interface ScanPhase extends Pacing {
   readonly plan: ScanPlan;
   readonly ranges: readonly LogRange[];
   readonly readers: number;
+  /** Set: this process itself reads, over these. */
+  readonly inProcess: ReaderConnections | null;
   readonly signal: AbortSignal;
-  readonly onBatch: (batch: Batch) => void;
-  readonly pace?: () => Promise<void>;
 }
 
 /** The ranges whose files are there: an earlier call has read them. */
@@ -29,27 +33,32 @@ export function rangesDone({ plan, ranges }: Pick<ScanPhase, 'plan' | 'ranges'>)
  * plan says so, and what log, keys or PostgreSQL throw; what was read stays for the next call.
  */
 export async function scanRanges(phase: ScanPhase): Promise<void> {
-  const { plan, ranges, readers, signal, onBatch, pace } = phase;
+  const { ranges, readers } = phase;
   const done = new Set(rangesDone(phase));
   const todo = ranges.filter((range) => !done.has(range));
   if (todo.length === 0) return;
-  const threads = new Threads<{ range: LogRange }, RangeScanned>({
-    ...{ file: join(__dirname, 'scan.worker'), threads: Math.min(readers, todo.length) },
-    ...{ workerData: plan, signal, onBatch, ...(pace ? { pace } : {}) },
-  });
+  const workers = workersFor(phase, Math.min(readers, todo.length));
   const poison: Poison[] = [];
   try {
     await inOrder(todo, readers, async (range) => {
-      const { stoppedBy } = await threads.run({ range });
+      const { stoppedBy } = await workers.run({ range });
       if (stoppedBy !== null) poison.push(stoppedBy);
       return stoppedBy === null;
     });
   } finally {
-    await threads.close();
+    await workers.close();
   }
   // Ranges before the one that found poison were read to their end, so the first of these is the first of all.
   const [first] = poison.sort((one, other) => (one.position < other.position ? -1 : 1));
   if (first !== undefined) throw new PoisonStop(first);
+}
+
+function workersFor(phase: ScanPhase, threads: number): Workers<{ range: LogRange }, RangeScanned> {
+  const { plan, inProcess, signal, onBatch, pace } = phase;
+  const pacing = { onBatch, ...(pace ? { pace } : {}) };
+  if (inProcess !== null)
+    return new InProcess((task) => scanTask({ plan, connections: inProcess, signal }, task), pacing);
+  return new Threads({ file: join(__dirname, 'scan.worker'), threads, workerData: plan, signal, ...pacing });
 }
 
 /** What all ranges add up to. */

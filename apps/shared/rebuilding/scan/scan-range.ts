@@ -51,12 +51,11 @@ export class RangeScan {
     this.spool = new SpoolWriter(plan.spool, range.index);
     this.bucketOfSlot = bucketBySlot(plan.buckets, slotCount);
     const unit = rangeUnit(plan.runId, range);
-    const connectionsPerDatabase = plan.tiers.reduce((sum, { targets }) => sum + targets.length, 0);
     const copies: RangeWriter[] = [];
     const Writer = isChecked ? CheckedCopy : RangeCopy;
     this.tiers = plan.tiers.map(({ tier, targets }, index) => {
       const ofTier = targets.map((target) => {
-        const pool = connections.target(target.databaseUrl, connectionsPerDatabase);
+        const pool = connections.owners.of(target.databaseUrl);
         return new Writer(target, pool, unit);
       });
       copies.push(...ofTier);
@@ -67,9 +66,10 @@ export class RangeScan {
     this.content = isJoined ? new ContentReader(connections.store, connections.parser) : null;
   }
 
-  async run(onBatch: OnBatch): Promise<RangeScanned> {
+  /** Throws the reason of the abort, too: what is read so far is given up. */
+  async run(onBatch: OnBatch, signal: AbortSignal): Promise<RangeScanned> {
     try {
-      const stoppedBy = await this.read(onBatch);
+      const stoppedBy = await this.read(onBatch, signal);
       if (stoppedBy !== null) {
         this.abandon();
         return { events: this.tally.events, stoppedBy };
@@ -83,10 +83,10 @@ export class RangeScan {
     }
   }
 
-  private async read(onBatch: OnBatch): Promise<Poison | null> {
+  private async read(onBatch: OnBatch, signal: AbortSignal): Promise<Poison | null> {
     const { connections, content, tally } = this;
     let before = { events: 0, bytes: 0 };
-    for await (const batch of readAhead(this.records(), connections.store, content)) {
+    for await (const batch of readAhead(this.records(signal), connections.store, content)) {
       for (const event of batch) {
         if (this.isChecked) await this.check(event);
         const poison = this.take(event);
@@ -96,16 +96,16 @@ export class RangeScan {
       await onBatch({ events: tally.events - before.events, bytes: tally.bytes - before.bytes });
       before = { events: tally.events, bytes: tally.bytes };
     }
+    // An aborted read ends as one that has come to its end does.
+    signal.throwIfAborted();
     return null;
   }
 
-  private records(): AsyncIterable<readonly LogRecord[]> {
+  private records(signal: AbortSignal): AsyncIterable<readonly LogRecord[]> {
     const { only } = this.plan;
     const { after, upTo } = this.range;
     return this.connections.store.readBatches({
-      ...{ after, upTo, withContent: this.content !== null },
-      // The thread is ended as a whole.
-      signal: new AbortController().signal,
+      ...{ after, upTo, signal, withContent: this.content !== null },
       ...(only ? { streamPrefixes: streamPrefixes(only.tenantId, only.entityId) } : {}),
     });
   }

@@ -1,44 +1,21 @@
-import { workerData, type MessagePort } from 'node:worker_threads';
-import { Pacer } from '../pacer';
+import { workerData } from 'node:worker_threads';
+import { OwnerPools } from '../owner-pools';
 import { ReaderConnections } from './reader-connections';
-import type { LogRange, ScanPlan } from './scan-plan';
-import { RangeScan, type OnBatch, type RangeScanned } from './scan-range';
-import { isRefusal } from './written-once';
-
-export interface ScanTask {
-  readonly range: LogRange;
-  /** See {@link Pacer}. */
-  readonly pacer: MessagePort;
-}
+import type { ScanPlan } from './scan-plan';
+import type { RangeScanned } from './scan-range';
+import { scanTask, type ScanTask, type ScanWork } from './scan-task';
 
 /** Of this thread, for all its ranges. */
-let connections: ReaderConnections | null = null;
+let work: ScanWork | null = null;
 
 /** What a thread of scan-phase.ts runs. */
-export default async function scanInThread({ range, pacer }: ScanTask): Promise<RangeScanned> {
-  const plan = workerData as ScanPlan;
-  connections ??= new ReaderConnections(plan.log);
-  const pace = new Pacer(pacer);
-  const onBatch: OnBatch = (batch) => pace.add(batch);
-  try {
-    const scanned = await scan(plan, range, connections, onBatch);
-    await pace.end();
-    return scanned;
-  } finally {
-    pacer.close();
-  }
+export default function scanInThread(task: ScanTask): Promise<RangeScanned> {
+  work ??= begin(workerData as ScanPlan);
+  return scanTask(work, task);
 }
 
-async function scan(
-  plan: ScanPlan,
-  range: LogRange,
-  opened: ReaderConnections,
-  onBatch: OnBatch,
-): Promise<RangeScanned> {
-  try {
-    return await new RangeScan(plan, range, opened).run(onBatch);
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    return await new RangeScan(plan, range, opened, true).run(onBatch);
-  }
+function begin(plan: ScanPlan): ScanWork {
+  const connections = new ReaderConnections(plan.log, new OwnerPools(plan.tiers));
+  // The thread is ended as a whole.
+  return { plan, connections, signal: new AbortController().signal };
 }

@@ -1,4 +1,4 @@
-import type { ClientBase, Pool } from 'pg';
+import type { ClientBase } from 'pg';
 import type { RowOperation } from '../../../../projections/projection';
 import { ContentReader } from '../../projecting/content-reader';
 import { sequenceOf, type ReadableEvent } from '../../projecting/fold-event';
@@ -96,7 +96,7 @@ async function takeOut(
   for (const target of targets) {
     const ofTarget = written.filter(({ operation }) => covers(target.coverage, operation));
     if (ofTarget.length === 0) continue;
-    const pool: Pool = connections.target(target.databaseUrl, 1);
+    const pool = connections.owners.of(target.databaseUrl);
     await inTransaction(pool, async (client) => {
       for (const { operation, position } of ofTarget) await deleteRow(client, target, operation, position);
     });

@@ -1,5 +1,10 @@
 import { existsSync } from 'node:fs';
-import { LogDisagrees, PoisonStop, type LoadOutcome } from '../../../../apps/shared/rebuilding/contracts';
+import {
+  LogDisagrees,
+  PoisonStop,
+  type LoadOutcome,
+  type LoadProgress,
+} from '../../../../apps/shared/rebuilding/contracts';
 import { bulkLoad } from '../../../../apps/shared/rebuilding/bulk-load';
 import type { Generation } from '../../../../apps/shared/generations/generations';
 import { queryAsSuperuser } from '../../../support/postgres';
@@ -70,6 +75,28 @@ describe('a bulk load', () => {
     const { checkpoint, events } = await bulkLoad(options);
     expect(checkpoint?.position).toBe(options.fence);
     expect(events).toBeLessThan(Number(live[0]!['events']));
+    for (const [index, generation] of generations.entries())
+      expect(await fixture.rowDigest(generation)).toEqual(
+        await fixture.rowDigest(replayed[index]!, tenantId),
+      );
+  });
+
+  it('of one tenant, in this process alone, goes on after an abort or SIGKILL in any phase', async () => {
+    const [user] = await fixture.rowsOfAll<{ tenantId: string }>(
+      replayed[0]!,
+      (schema) => `select tenant_id::text as "tenantId" from ${schema}.users limit 1`,
+    );
+    const { tenantId } = user!;
+    const { generations, tiers } = await fixture.toLoadTenant(tenantId);
+    const { parallelism: _, ...options } = await fixture.optionsInRanges(tiers, { only: { tenantId } });
+    for (const phase of ['scan', 'load', 'index']) {
+      const stop = new AbortController();
+      const onProgress = (progress: LoadProgress) => void (progress.phase === phase && stop.abort());
+      const outcome = await bulkLoad({ ...options, signal: stop.signal, onProgress });
+      expect(outcome).toMatchObject({ isComplete: false });
+      expect(await fixture.loadInProcess(options, 1)).toBeNull();
+    }
+    expect(await bulkLoad(options)).toMatchObject({ isComplete: true });
     for (const [index, generation] of generations.entries())
       expect(await fixture.rowDigest(generation)).toEqual(
         await fixture.rowDigest(replayed[index]!, tenantId),
