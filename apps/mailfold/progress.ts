@@ -61,18 +61,27 @@ function barProgress(label: string, noun: string, rate: Rate, stream: NodeJS.Wri
 function lineProgress(label: string, noun: string, rate: Rate, stream: NodeJS.WriteStream): Progress {
   let lastLineAt = Date.now();
   return {
-    update({ done, total, count, secondsLeftInAll }) {
-      rate.add(done, count);
+    update(figures) {
+      rate.add(figures.done, figures.count);
       if (Date.now() - lastLineAt < lineIntervalMs) return;
       lastLineAt = Date.now();
-      const percent = total === 0 ? 100 : Math.floor((100 * done) / total);
-      stream.write(
-        `${label}: ${percent}%, ${groupedDigits(count)} ${noun}, ${shownRate(rate.perSecond())}/s, ${timeLeft(rate.secondsLeft(done, total), secondsLeftInAll)}\n`,
-      );
+      stream.write(`${label}: ${lineOf(figures, noun, rate)}\n`);
     },
     say: (text) => void stream.write(`${text}\n`),
     stop: () => undefined,
   };
+}
+
+function lineOf(
+  { done, total, count, secondsLeftInAll = null }: Parameters<Progress['update']>[0],
+  noun: string,
+  rate: Rate,
+): string {
+  // What is done in one piece has no rate, and nobody knows when it is.
+  if (total === 1) return done < total ? 'under way' : 'done';
+  const percent = total === 0 ? 100 : Math.floor((100 * done) / total);
+  const left = timeLeft(rate.secondsLeft(done, total), secondsLeftInAll);
+  return `${percent}%, ${groupedDigits(count)} ${noun}, ${shownRate(rate.perSecond())}/s, ${left}`;
 }
 
 export function shownRate(perSecond: number): string {
