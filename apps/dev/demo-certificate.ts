@@ -32,7 +32,8 @@ const findings: Readonly<Record<string, (measured: Measured) => string>> = {
     `${shown((rows as readonly unknown[])[1])} rows of ${shown(tables)} tables, equal in every slot`,
   oracle: ({ streams, rows }) =>
     `${shown(rows)} rows of ${shown(streams)} streams, as independent code folds them`,
-  'shadow-reads': ({ requests }) => `${shown(requests)} queries, the same answer from both sides`,
+  'shadow-reads': ({ requests, unsettled }) =>
+    `${figure(Number(requests) - Number(unsettled))} queries, the same answer from both sides`,
   invariants: ({ rowInvariants }) =>
     `${shown(rowInvariants)} rules about counts and references, no row breaks one`,
 };

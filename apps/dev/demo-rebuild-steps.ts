@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { certificateLines, shownCertificate, type ShownCertificate } from './demo-certificate';
+import { certificateLines, shownCertificate } from './demo-certificate';
 import { runMailfold } from './demo-cli';
 import { expectEqual, UnexpectedAnswer } from './demo-expectation';
 import { figure, indented, type Stage } from './demo-step';
@@ -12,9 +12,8 @@ export interface RebuildSteps {
   fill(): Told<number>;
   verify(run: number): Told;
   cutOver(run: number): Told;
-  /** From here on as a program takes them: over HTTP, at the console, without the start of a process in their time. */
+  /** These as a program takes them, over HTTP at the console: without the start of a process in their time. */
   rollBackByConsole(run: number): Told;
-  verifyByConsole(run: number): Told;
   cutOverByConsole(run: number): Told;
 }
 
@@ -51,11 +50,6 @@ export function rebuildSteps(system: System, { write, signal }: Stage): RebuildS
   };
   const console = async (run: number, action: string, state: string): Promise<RunView> =>
     expectState(action, await postToConsole(system, `/v1/runs/${run}/${action}`, signal), state);
-  const proved = (view: RunView): { result: undefined; told: string } => {
-    const certificate = shownCertificate.parse(view.certificates['oltp']);
-    for (const line of certificateLines(certificate)) write(`  ${line}`);
-    return { result: undefined, told: heldFor(certificate) };
-  };
   return {
     fill: async () => {
       const asked = ['run', 'oltp', '--shards', '4', '--databases', databases, '--source', 'replay'];
@@ -66,7 +60,14 @@ export function rebuildSteps(system: System, { write, signal }: Stage): RebuildS
       const told = `run ${run}; three quarters of the slots are in ${targets.length} new shards, the first quarter stays where it is`;
       return { result: run, told };
     },
-    verify: async (run) => proved(await mailfold(['verify', String(run)], 'verified')),
+    verify: async (run) => {
+      const { certificates } = await mailfold(['verify', String(run)], 'verified');
+      const certificate = shownCertificate.parse(certificates['oltp']);
+      for (const line of certificateLines(certificate)) write(`  ${line}`);
+      const held = figure(Math.round(certificate.heldMs));
+      const told = `the certificate holds; for it the projector's lanes stood still for ${held} ms`;
+      return { result: undefined, told };
+    },
     cutOver: async (run) => {
       await mailfold(['cutover', String(run), '--canary', '--canary-pause-ms', canaryPauseMs], 'serving');
       return { result: undefined, told: 'four shards serve' };
@@ -75,16 +76,11 @@ export function rebuildSteps(system: System, { write, signal }: Stage): RebuildS
       await console(run, 'rollback', 'rolled-back');
       return { result: undefined, told: 'one shard, which was kept up to date meanwhile, serves all again' };
     },
-    verifyByConsole: async (run) => proved(await console(run, 'verify', 'verified')),
     cutOverByConsole: async (run) => {
       await console(run, 'cutover', 'serving');
       return { result: undefined, told: 'four shards serve' };
     },
   };
-}
-
-function heldFor({ heldMs }: ShownCertificate): string {
-  return `the certificate holds; for it the projector's lanes stood still for ${figure(Math.round(heldMs))} ms`;
 }
 
 async function postToConsole(

@@ -14,7 +14,8 @@ import { writeContinuously, type WritesDone } from './live-writes';
 import { startShardedSystem, type ShardedSystem } from './sharded-system';
 
 const seed = 20_260_101;
-const readPauseMs = 20;
+/** As long as a busy team leaves between two looks; without it, readers would take the machine from what they watch. */
+const readPauseMs = 50;
 const eventsWrittenPerSecond = 40;
 /** Many times what it takes; what hangs must not do so for ever. */
 const durationMaxMs = 60 * 60_000;
@@ -147,6 +148,6 @@ async function repartition(steps: RebuildSteps, write: Stage['write']): Promise<
   await step(write, 'Prove that they hold what serves', () => steps.verify(run));
   await step(write, 'Cut over: one slot, eight, all', () => steps.cutOver(run));
   await step(write, 'Roll back, at the console', () => steps.rollBackByConsole(run));
-  await step(write, 'Prove it again, as it must be after a rollback', () => steps.verifyByConsole(run));
+  await step(write, 'Prove it again, as it must be after a rollback', () => steps.verify(run));
   await step(write, 'Cut over again, all at once', () => steps.cutOverByConsole(run));
 }
