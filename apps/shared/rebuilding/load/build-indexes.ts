@@ -46,18 +46,24 @@ export async function buildIndexes(
   const work = new CountedWork(definitions.length + tables.length, options);
   const { connections = 2, memoryMaxBytes = 256 * 1024 * 1024 } = options;
   const memoryKb = Math.max(1_024, Math.floor(memoryMaxBytes / connections / 1_024));
-  const make = (wanted: Definition): Promise<void> =>
-    work.step(() => (wanted.isMade ? Promise.resolve() : made(owner, schema, wanted, memoryKb, options)));
+  const make = (wanted: readonly Definition[]): Promise<void> => {
+    const missing = wanted.filter(({ isMade }) => !isMade);
+    return work.step(() => made(owner, schema, missing, memoryKb, options), wanted.length);
+  };
 
   await inParallel(tables, connections, async (table) => {
     for (const definition of definitions)
-      if (definition.table === table && (definition.kind === 'key' || definition.kind === 'index'))
-        await make(definition);
+      if (definition.table === table && ofRows.has(definition.kind)) await make([definition]);
     await work.step(() => vacuumed(owner, schema, table, options.signal));
   });
-  for (const definition of definitions)
-    if (definition.kind !== 'key' && definition.kind !== 'index') await make(definition);
+  for (const definition of definitions) if (definition.kind === 'reference') await make([definition]);
+  await make(definitions.filter(({ kind }) => instant.has(kind)));
 }
+
+/** What the rows have to be sorted for. */
+const ofRows: ReadonlySet<Definition['kind']> = new Set(['key', 'index'] as const);
+/** Words in the catalogue, which take less time than a transaction for each of them would. */
+const instant: ReadonlySet<Definition['kind']> = new Set(['trigger', 'row security'] as const);
 
 class CountedWork {
   private done = 0;
@@ -67,12 +73,12 @@ class CountedWork {
     private readonly options: IndexOptions,
   ) {}
 
-  async step(work: () => Promise<void>): Promise<void> {
+  async step(work: () => Promise<void>, pieces = 1): Promise<void> {
     const { signal, pace, onProgress } = this.options;
     await pace?.();
     signal.throwIfAborted();
     await work();
-    onProgress?.({ done: (this.done += 1), total: this.total });
+    onProgress?.({ done: (this.done += pieces), total: this.total });
   }
 }
 
@@ -96,19 +102,23 @@ async function largestFirst(owner: Pool, schema: string, tier: ProjectionTier): 
   return rows.map(({ name }) => name);
 }
 
+/** All of them or none. */
 async function made(
   owner: Pool,
   schema: string,
-  { ordinal, definition }: Definition,
+  definitions: readonly Definition[],
   memoryKb: number,
   { signal }: IndexOptions,
 ): Promise<void> {
+  if (definitions.length === 0) return;
+  const statements = definitions.map(({ definition }) => definition).join(';\n');
   await inTransaction(owner, async (client) => {
     await client.query(`set local maintenance_work_mem = ${memoryKb}`);
-    await onAbortCancel(owner, client, signal, () => client.query(definition));
-    await client.query(`update ${schema}.deferred_definitions set made_at = now() where ordinal = $1`, [
-      ordinal,
-    ]);
+    await onAbortCancel(owner, client, signal, () => client.query(statements));
+    await client.query(
+      `update ${schema}.deferred_definitions set made_at = now() where ordinal = any ($1::int[])`,
+      [definitions.map(({ ordinal }) => ordinal)],
+    );
   });
 }
 
