@@ -14,6 +14,7 @@ import { join, resolve } from 'node:path';
 import { samplePath } from '../../apps/dev/demo-sample';
 import { loadDevEnvironment } from '../../apps/shared/config/dev-environment';
 import { removeDataDirectory } from '../../apps/shared/embedded/directories';
+import { copyClusterTemplate } from '../support/cluster-template';
 import { queryAsSuperuser } from '../support/postgres';
 
 const migration = `
@@ -90,7 +91,8 @@ describe('a build with other projections', () => {
   let system: ChildProcess | undefined;
   let mailboxId: string;
 
-  beforeAll(() => {
+  beforeAll(async () => {
+    await copyClusterTemplate(dataDir);
     cpSync('dist', join(build, 'dist'), { recursive: true });
     cpSync('migrations', join(build, 'migrations'), { recursive: true });
     cpSync('package.json', join(build, 'package.json'));

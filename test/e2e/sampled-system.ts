@@ -9,13 +9,14 @@ import { appendSampleLog } from '../../apps/dev/sample-log/append-sample-log';
 import type { SampleTenant } from '../../apps/dev/sample-log/sample-tenant';
 import { loadDevEnvironment } from '../../apps/shared/config/dev-environment';
 import { removeDataDirectory } from '../../apps/shared/embedded/directories';
+import { copyClusterTemplate } from '../support/cluster-template';
 import { startProcess, type TestProcess } from '../support/processes';
 import { mailfold, type MailfoldRun } from './mailfold-process';
 
 export const firstDatabase = 'OLTP_DATABASE_URL';
 export const secondDatabase = 'OLTP_DATABASE_URL_B';
 
-const readPauseMs = 30;
+const readPauseMs = 100;
 const eventsWrittenPerSecond = 20;
 
 /** What those who read and write beside a test have met. */
@@ -41,6 +42,7 @@ export class SampledSystem {
 
   static async start({ seed, events }: { seed: number; events: number }): Promise<SampledSystem> {
     const dataDir = mkdtempSync(join(tmpdir(), 'mf-'));
+    await copyClusterTemplate(dataDir);
     const process = await startProcess('test/support/sharded-system-process.js', {
       env: { DATA_DIR: dataDir },
       readyTimeoutMs: 60_000,
