@@ -55,7 +55,7 @@ export interface RebuildRun {
 }
 
 const eventsWrittenPerSecond = 30;
-const readPauseMs = 25;
+const readPauseMs = 50;
 /** After PostgreSQL is back, readers may meet connections that died for a little longer. */
 const outageGraceMs = 5_000;
 const pathsRead = ['/v1/conversations?limit=20', '/v1/users'];
