@@ -6,6 +6,7 @@ import { importedMails, mailfold, type ImportedMail } from './mailfold-process';
 import { WholeSystem } from './whole-system';
 
 const importTimeoutMs = 120_000;
+const readsAtATime = 4;
 
 /** The conversations of the imaptest scripts (threads/imaptest/expected.tsv), mails counted from 1 in their mbox. */
 const threadCases = [
@@ -58,8 +59,13 @@ describeWithCorpus('importing the mail corpus through the API', (corpus) => {
       for (const mail of mails) if (mail.outcome !== 'duplicate') firstOf.set(mail.messageId, mail);
       // A duplicate names a message that was accepted, under another name of the same content.
       for (const { messageId } of mails) expect(firstOf.has(messageId)).toBe(true);
-      for (const { messageId, sha256, name } of firstOf.values())
-        expect({ name, sha256: await system.rawSha256(messageId, position) }).toEqual({ name, sha256 });
+      const taken = [...firstOf.values()];
+      for (let from = 0; from < taken.length; from += readsAtATime)
+        await Promise.all(
+          taken.slice(from, from + readsAtATime).map(async ({ messageId, sha256, name }) => {
+            expect({ name, sha256: await system.rawSha256(messageId, position) }).toEqual({ name, sha256 });
+          }),
+        );
     },
     importTimeoutMs,
   );
