@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { startHelper } from '../../bench/harness/helper-process';
 import { appendLoadFile, type AppendLoad } from '../../bench/load/append-load';
+import { clusterTemplateEnvironment } from '../support/cluster-template';
 import { eventually } from '../support/eventually';
 
 interface Ended {
@@ -24,7 +25,10 @@ describe('npm run bench', () => {
     ended: Promise<Ended>;
   } {
     const child = spawn(process.execPath, [resolve('dist/bench/main.js'), ...args], {
-      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: folder },
+      env: {
+        ...{ PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: folder },
+        ...clusterTemplateEnvironment(),
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let stdout = '';

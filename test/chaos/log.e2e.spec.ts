@@ -4,6 +4,7 @@ import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { clusterTemplateEnvironment } from '../support/cluster-template';
 import { eventually } from '../support/eventually';
 import { runToEnd } from '../support/processes';
 import { quickCounts } from './log/faults';
@@ -15,7 +16,10 @@ import type { SelfTestReport } from './log/self-test';
 type Printed = LogReport & { readonly selfTest: SelfTestReport; readonly passed: boolean };
 
 test('the log keeps its promises while the node and PostgreSQL are killed, and the harness sees a log that does not', async () => {
-  const { exitCode, output } = await runToEnd('test/chaos/main.js', { args: ['log', '--quick', '--json'] });
+  const { exitCode, output } = await runToEnd('test/chaos/main.js', {
+    args: ['log', '--quick', '--json'],
+    env: clusterTemplateEnvironment(),
+  });
   const document = output.split('\n').find((line) => line.startsWith('{'));
   if (document === undefined) throw new Error(`there is no report:\n${output}`);
   const report = JSON.parse(document) as Printed;

@@ -1,3 +1,4 @@
+import { clusterTemplateEnvironment } from '../support/cluster-template';
 import { runToEnd } from '../support/processes';
 import type { Finding } from './pressure/scenario';
 import { pressureScenarios } from './pressure/scenarios';
@@ -11,7 +12,10 @@ describe('the embedded node under pressure, in short form', () => {
   let printed: Printed;
   let exitCode: number | null;
   beforeAll(async () => {
-    const run = await runToEnd('test/chaos/main.js', { args: ['pressure', '--quick', '--json'] });
+    const run = await runToEnd('test/chaos/main.js', {
+      args: ['pressure', '--quick', '--json'],
+      env: clusterTemplateEnvironment(),
+    });
     const document = run.output.split('\n').find((line) => line.startsWith('{'));
     if (document === undefined) throw new Error(`there is no report:\n${run.output}`);
     printed = JSON.parse(document) as Printed;

@@ -1,3 +1,4 @@
+import { clusterTemplateEnvironment } from '../support/cluster-template';
 import { runToEnd } from '../support/processes';
 import type { RebuildReport } from './rebuild/report';
 
@@ -5,7 +6,10 @@ type Printed = RebuildReport & { readonly passed: boolean };
 
 test('a rebuild that is killed at every stage, and PostgreSQL with it, makes what serves, and nobody who reads notices', async () => {
   const args = ['rebuild', '--quick', '--json'];
-  const { exitCode, output } = await runToEnd('test/chaos/main.js', { args });
+  const { exitCode, output } = await runToEnd('test/chaos/main.js', {
+    args,
+    env: clusterTemplateEnvironment(),
+  });
   const document = output.split('\n').find((line) => line.startsWith('{'));
   if (document === undefined) throw new Error(`there is no report:\n${output}`);
   const report = JSON.parse(document) as Printed;

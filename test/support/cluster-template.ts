@@ -24,6 +24,12 @@ export async function removeClusterTemplate(): Promise<void> {
   if (dataDir !== undefined) await removeDataDirectory(dataDir);
 }
 
+/** What a process needs to start servers of its own by {@link copyClusterTemplate}. */
+export function clusterTemplateEnvironment(): Record<string, string> {
+  const template = process.env[templateVariable];
+  return template === undefined ? {} : { [templateVariable]: template };
+}
+
 /** Puts the cluster into `dataDir`, where none is yet. Outside of Jest there is no template, and it is made as usual. */
 export async function copyClusterTemplate(dataDir: string): Promise<void> {
   const template = process.env[templateVariable];

@@ -8,6 +8,7 @@ import type { EventStore } from '../../../apps/shared/event-store/event-store';
 import { listGenerations, type Generation } from '../../../apps/shared/generations/generations';
 import { createKeyRing } from '../../../apps/shared/keys/key-ring';
 import { createPool } from '../../../apps/shared/postgres/pool';
+import { copyClusterTemplate } from '../../support/cluster-template';
 import { eventually } from '../../support/eventually';
 import { queryAsSuperuser } from '../../support/postgres';
 import { signalAll } from '../../support/processes';
@@ -43,6 +44,7 @@ export class RebuildSystem {
     readonly onEvents: (events: number) => void;
   }): Promise<RebuildSystem> {
     const { dataDir, events, seed, signal, onEvents } = options;
+    await copyClusterTemplate(dataDir);
     const system = await startShardedSystem({ dataDir, oltpDatabases: ['A', 'B'], signal });
     const { KEYS_DATABASE_URL: keysUrl = '', MAILFOLD_ROOT_KEY: rootKey = '' } = system.environment;
     const keysPool = createPool(keysUrl, { applicationName: 'chaos', maxConnections: 2, ...timeouts });
