@@ -19,6 +19,8 @@ export interface Workplace {
   readonly codeVersion: string;
   /** How many lanes share the slots of each target that a run makes. */
   readonly lanes: number;
+  /** See give-way.ts. */
+  readonly niceness: number;
   /** Names this process to others: user, host and process id. */
   readonly owner: string;
   /** As owner, for schemas and checkpoints, or in a role. Throws when the variable is not set. */
@@ -36,8 +38,16 @@ export interface Workplace {
 export function openWorkplace(place: { readonly onEnd: (close: () => unknown) => void }): Workplace {
   const url = controlUrl();
   const urls = tierDatabaseUrls();
-  const { DATA_DIR, PROJECTOR_LANES: lanes } = loadConfig(
-    z.object({ DATA_DIR: sharedVariables.DATA_DIR, PROJECTOR_LANES: sharedVariables.PROJECTOR_LANES }),
+  const {
+    DATA_DIR,
+    PROJECTOR_LANES: lanes,
+    REBUILD_NICENESS: niceness,
+  } = loadConfig(
+    z.object({
+      DATA_DIR: sharedVariables.DATA_DIR,
+      PROJECTOR_LANES: sharedVariables.PROJECTOR_LANES,
+      REBUILD_NICENESS: sharedVariables.REBUILD_NICENESS,
+    }),
   );
   const folder = join(resolve(DATA_DIR), 'rebuild');
   const pools = new Map<string, Pool>();
@@ -47,7 +57,7 @@ export function openWorkplace(place: { readonly onEnd: (close: () => unknown) =>
     controlUrl: url,
     urls,
     codeVersion: codeVersion(),
-    lanes,
+    ...{ lanes, niceness },
     owner: `${process.env['USER'] ?? 'mailfold'}@${hostname()} process ${process.pid}`,
     pool: (databaseRef, role) => {
       const name = `${databaseRef} ${role ?? ''}`;

@@ -19,6 +19,8 @@ export const sharedVariables = {
   KEYS_DATABASE_URL: postgresUrl,
   /** Lanes of a target that is made; projector processes share them. */
   PROJECTOR_LANES: z.coerce.number().int('must be a number').min(1).max(64).default(1),
+  /** How far a rebuild steps back behind everything else on its machine (nice value). */
+  REBUILD_NICENESS: z.coerce.number().int('must be a number').min(0).max(19).default(10),
   REDIS_URL: z
     .string()
     .regex(/^(rediss?|unix):\/\//, 'must be a redis:// or unix:// URL')

@@ -1,3 +1,4 @@
+import { giveWay } from '../give-way';
 import { govern } from '../governor';
 import { Pace } from '../pace';
 import { lockRun } from '../run-lock';
@@ -43,6 +44,7 @@ export async function attendedRun(
   work: (started: Run, work: FillWork) => Promise<RunEnd>,
 ): Promise<Run> {
   refuseOtherCode(run, workplace.codeVersion);
+  giveWay(workplace.niceness);
   const outerPace = 'outerPace' in options ? options.outerPace : undefined;
   const tiers = outerPace === undefined ? run.spec.tiers : [];
   const lock = await lockRun(workplace.controlUrl, { run: run.run, tiers }, workplace.owner);
