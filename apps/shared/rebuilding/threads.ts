@@ -7,10 +7,11 @@ import { paced, type Pacing } from './pacer';
 
 const threadsMax = 4;
 /**
- * Of one thread. What it reads soon dies: a small young generation keeps it from lying about, and the bound on the old one
- * makes the collector run in time. Bytes of bodies lie outside of the heap.
+ * Of one thread. What it reads soon dies: a young generation of 8 MB costs a tenth more processor time than one of 24, and one
+ * of 48 takes 40 MB more in all without being faster (measured). The bound on the old one makes the collector run in time.
+ * Bytes of bodies lie outside of the heap.
  */
-const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 };
+const resourceLimits = { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 256 };
 
 /** What reads the log, and what folds and loads afterwards. */
 export interface Parallelism {
