@@ -7,7 +7,7 @@ import { rebuildSide } from '../parts/rebuild-side';
 import { sourceSide } from '../parts/source-side';
 
 /** Long enough that it is not the start of the processes that decides; the live lanes make the reference of the first two. */
-const eventsByDefault = { full: 100_000, source: 200_000, quick: 5_000 } as const;
+const eventsByDefault = { full: 100_000, source: 400_000, quick: 5_000 } as const;
 const whole = 'events/s of a rebuild of all tiers from the log, with indexes and switch';
 
 /** A log of the length that was asked for. */
