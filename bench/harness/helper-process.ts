@@ -11,6 +11,8 @@ export type HelperMethods = Record<string, (argument: never) => Promise<unknown>
  */
 export interface Helper<Methods extends HelperMethods> {
   readonly pid: number;
+  /** Resolves once its code is loaded, which a first call would else wait for. Never rejects: a call says what is wrong. */
+  readonly loaded: Promise<void>;
   /** Rejects with the helper's error, when it takes longer than `timeoutMs`, and when the helper ends first. */
   call<Name extends keyof Methods & string>(
     name: Name,
@@ -36,6 +38,8 @@ interface Pending {
 }
 
 const callTimeoutMs = 120_000;
+/** Of no call. */
+const loadedId = 0;
 
 /** Starts `dist/<file>`, which calls {@link serveHelper}. */
 export function startHelper<Methods extends HelperMethods>(
@@ -54,6 +58,7 @@ export function startHelper<Methods extends HelperMethods>(
   };
   const kill = (): void => void child.kill('SIGKILL');
   signal.addEventListener('abort', kill, { once: true });
+  const loaded = Promise.race([once(child, 'message'), once(child, 'exit')]).then(() => undefined);
   child.on('message', ({ id, value, error }: Answer) => {
     const waiting = pending.get(id);
     pending.delete(id);
@@ -82,6 +87,7 @@ export function startHelper<Methods extends HelperMethods>(
   };
   return {
     pid: child.pid ?? 0,
+    loaded,
     call: call as Helper<Methods>['call'],
     stop: async () => {
       child.kill('SIGKILL');
@@ -107,4 +113,5 @@ export function serveHelper(methods: HelperMethods): void {
       (error: unknown) => answer({ error: error instanceof Error ? error.message : String(error) }),
     );
   });
+  process.send?.({ id: loadedId } satisfies Answer);
 }

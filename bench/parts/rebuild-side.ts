@@ -48,6 +48,7 @@ export function rebuildSide(context: RowContext, bed: RebuildBed, part: RebuiltP
       generations = await bed.newGenerations(tenantId);
       if (part.isScannedBefore) await scan(context, requestFor(generations));
       tool = startHelper<RebuildLoad>(rebuildLoadFile, context.signal);
+      await tool.loaded;
       await bed.checkpoint();
     },
     run: async (): Promise<Measurement> => {

@@ -13,6 +13,7 @@ export function sourceSide(context: RowContext, bed: RebuildBed): Side {
     // A process of its own for each round, as a rebuild is one.
     prepare: async () => {
       tool = startHelper<SourceLoad>(sourceLoadFile, context.signal);
+      await tool.loaded;
       await bed.checkpoint();
     },
     run: async () => {

@@ -4,7 +4,7 @@ import { rebuildSide, type RebuiltPart } from '../parts/rebuild-side';
 
 const eventsByDefault = {
   full: 300_000,
-  tenants: 200_000,
+  tenants: 400_000,
   quick: 20_000,
 } as const;
 const peakBytesMax = 250e6;
