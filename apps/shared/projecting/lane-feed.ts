@@ -35,7 +35,6 @@ export class LaneFeed {
   private readonly content: ContentReader | null;
   private readonly stop = new AbortController();
   private offered: Checkpoint | null;
-  private caughtUp = false;
 
   constructor(
     private readonly options: LaneFeedOptions,
@@ -47,11 +46,6 @@ export class LaneFeed {
     this.content = tier.withContent && parser !== null ? new ContentReader(store, parser) : null;
     this.lanes = new Set(lanes);
     this.offered = lowest(lanes.map(({ lastOffered }) => lastOffered));
-  }
-
-  /** Whether it has been at the end of the log. */
-  get isLive(): boolean {
-    return this.caughtUp;
   }
 
   get members(): readonly Lane[] {
@@ -95,7 +89,6 @@ export class LaneFeed {
     for await (const message of subscription) {
       if (this.lanes.size === 0) return;
       if (message.kind === 'caught-up') {
-        this.caughtUp = true;
         this.options.onCaughtUp?.();
         // At the end of the log nothing of this tier is left before the wanted position.
         if (until !== undefined) break;

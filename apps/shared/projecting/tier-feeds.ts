@@ -19,12 +19,14 @@ export interface Feeds {
 
 /**
  * Feeds the lanes of one tier in this process, of all its generations and targets. Lanes that join begin with a
- * subscription of their own, from their own checkpoint; once that is at the end of the log it is one with the others. So a
- * tier that is at the end is read and folded once, however many generations are kept, and a lane that is far behind, or
+ * subscription of their own, from their own checkpoint; once that is at the end of the log, and they have written what they
+ * were handed on the way, it is one with the others. So a tier that is at the end is read and folded once, however many generations are kept, and a lane that is far behind, or
  * whose database does not answer, holds up no other.
  */
 export class TierFeeds implements Feeds {
   private readonly feeds = new Set<LaneFeed>();
+  /** Those at the end of the log whose lanes have room: only they may be one, or full lanes would hold up the others. */
+  private readonly live = new Set<LaneFeed>();
   private readonly onEnds = new Map<Lane, FeedEnd>();
 
   constructor(private readonly options: TierFeedsOptions) {}
@@ -43,7 +45,7 @@ export class TierFeeds implements Feeds {
     const feed: LaneFeed = new LaneFeed(
       {
         ...this.options,
-        onCaughtUp: () => this.join(feed),
+        onCaughtUp: () => void this.join(feed),
         onStalled: (stalled) => {
           for (const lane of stalled) void this.restart(lane);
         },
@@ -58,12 +60,18 @@ export class TierFeeds implements Feeds {
   }
 
   /** The one that is behind goes on for both. */
-  private join(feed: LaneFeed): void {
+  private async join(feed: LaneFeed): Promise<void> {
     this.options.onCaughtUp?.();
     if (this.options.until !== undefined) return;
-    const other = [...this.feeds].find((known) => known !== feed && known.isLive);
+    // A lane that has stopped meanwhile has left its feed, or will.
+    await Promise.allSettled(feed.members.map((lane) => lane.settled()));
+    if (!this.feeds.has(feed)) return;
+    const [other] = [...this.live].filter((known) => known !== feed);
+    this.live.add(feed);
     if (other === undefined) return;
     const [first, second] = feed.isBehind(other) ? [feed, other] : [other, feed];
+    // It ends a little later; nobody may give it lanes in between.
+    this.live.delete(second);
     first.adopt(second);
   }
 
@@ -74,6 +82,7 @@ export class TierFeeds implements Feeds {
 
   private ended(feed: LaneFeed, error?: unknown): void {
     this.feeds.delete(feed);
+    this.live.delete(feed);
     for (const onEnd of new Set(feed.members.map((lane) => this.onEnds.get(lane)))) {
       const its = feed.members.filter((lane) => this.onEnds.get(lane) === onEnd);
       for (const lane of its) this.onEnds.delete(lane);
